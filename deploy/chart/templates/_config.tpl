@@ -1,0 +1,4 @@
+{{- define "distributary.config" -}}
+distributary.yaml: |
+  {{- toYaml .Values.config | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,166 @@
+"""The Faust app: its agents, and the rooms that they hand their batches to.
+
+    route    inbound topic            streams.route
+    deliver  deliver.<destination>    streams.deliver -> streams.request -> streams.settle
+    delay    delay.<tier>             streams.delay
+
+An agent does nothing but pass a batch on; what a batch's records became is said record by record
+through the batch itself (streams.flight), and Faust's own acknowledgements mean nothing here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from typing import Any
+
+import faust
+
+from streams import web
+from streams.codec import Decoder
+from streams.delay import Delay
+from streams.deliver import Delivery, Lane
+from streams.destinations import Audience, Destination, configured
+from streams.dispatch import Dispatcher
+from streams.letters import Letters
+from streams.producer import Producer
+from streams.registry import Registry
+from streams.request import Client
+from streams.route import Router
+from streams.settings import Settings
+from streams.settle import Settler
+from streams.topics import Names
+from streams.transport import Batches
+
+log = logging.getLogger(__name__)
+
+#: Batches of one partition in hand at once: one being worked on and one ready behind it; a delayed one waits.
+WINDOW = 2
+WINDOW_OF_DELAY = 1
+#: Bytes of one fetch from one partition, and so about what a partition costs in memory per batch.
+FETCH_BYTES = 256 * 1024
+FETCH_RECORDS = 500
+
+
+def build(settings: Settings, instance_id: str | None = None) -> "App":
+    """The app of one worker; `instance_id` makes it a static member of the group."""
+    app = App(settings, instance_id)
+
+    @app.agent(app.topic(settings.inbound.topic, schema=Batches()), name="route")
+    async def route(stream: Any) -> None:
+        async for event in stream.noack().events():
+            app.route.take(event.value)
+
+    @app.agent(app.topic(*app.names.all_deliver, schema=Batches()), name="deliver")
+    async def deliver(stream: Any) -> None:
+        async for event in stream.noack().events():
+            app.deliver.take(event.value)
+
+    @app.agent(app.topic(*app.names.all_delay, schema=Batches()), name="delay")
+    async def delay(stream: Any) -> None:
+        async for event in stream.noack().events():
+            app.delay.take(event.value)
+
+    web.pages(app)
+    return app
+
+
+class App(faust.App):
+    """One worker: a Faust app with our transport and our rooms."""
+
+    logger = logging.getLogger("faust.app")
+
+    route: Dispatcher
+    deliver: Dispatcher
+    delay: Dispatcher
+
+    def __init__(self, settings: Settings, instance_id: str | None) -> None:
+        self.settings = settings
+        self.names = Names.of(settings)
+        self._delay_topics = frozenset(self.names.all_delay)
+        self.worker_id = instance_id or f"{socket.gethostname()}-{os.getpid()}"
+        self.drain_s = settings.worker.drain
+        self._clients: list[Client] = []
+        super().__init__(settings.kafka.group, **faust_settings(settings, instance_id))
+
+    def window(self, topic: str) -> int:
+        """Batches of one partition of this topic in hand at once."""
+        return WINDOW_OF_DELAY if topic in self._delay_topics else WINDOW
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        settings, names, policy = self.settings, self.names, self.settings.retry.policy
+        self._records_out = Producer(settings.kafka.confluent(f"{self.worker_id}-producer"))
+        letters = Letters(self._records_out, names.dlq)
+        decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
+        settler = Settler(letters, names, self.worker_id)
+        audience = Audience(configured(settings))
+        router = Router(decoder, audience, letters, names)
+        delivery = Delivery(
+            {one.topic: self._lane(one) for one in audience.destinations}, decoder, settler, policy
+        )
+        delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining)
+        self.route = Dispatcher("route", router.begin)
+        self.deliver = Dispatcher("deliver", delivery.begin)
+        self.delay = Dispatcher("delay", delay.begin)
+
+    def _lane(self, one: Destination) -> Lane:
+        client = Client(
+            timeout_s=one.limits.timeout_s,
+            connect_timeout_s=one.limits.connect_timeout_s,
+            in_flight=one.limits.in_flight,
+            allow_private=one.network.allow_private,
+            ca_file=one.network.ca_file,
+            body_limit=one.bound.connector.answer_bytes,
+        )
+        self._clients.append(client)
+        return Lane(one.bound, client, asyncio.Semaphore(one.limits.in_flight))
+
+    async def on_stop(self) -> None:
+        await super().on_stop()  # drains and commits
+        for dispatcher in (self.route, self.deliver, self.delay):
+            await dispatcher.close()
+        for client in self._clients:
+            with contextlib.suppress(Exception):
+                await client.close()
+        await self._records_out.close(timeout_s=5.0)
+
+    def _create_directories(self) -> None:
+        """Faust makes a data folder for tables; there are none, and the file system may be read-only."""
+
+
+def faust_settings(settings: Settings, instance_id: str | None) -> dict[str, Any]:
+    """Faust's settings; what is not here keeps Faust's default."""
+    kafka, worker = settings.kafka, settings.worker
+    return {
+        "broker": kafka.faust_broker_url(),
+        "broker_credentials": kafka.faust_credentials(),
+        "broker_client_id": "distributary",
+        "broker_commit_interval": worker.commit_interval,
+        "broker_session_timeout": worker.session_timeout,
+        "broker_heartbeat_interval": worker.session_timeout / 10,
+        "broker_rebalance_timeout": worker.rebalance_timeout,
+        "broker_request_timeout": worker.rebalance_timeout + 30.0,  # a join waits for the slowest member
+        "broker_max_poll_interval": 86_400.0,  # we always poll; see transport.NOWHERE
+        "broker_max_poll_records": FETCH_RECORDS,
+        "consumer_max_fetch_size": FETCH_BYTES,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": instance_id,
+        "stream_buffer_maxsize": 1_000_000,  # never the limit: the windows are
+        "stream_wait_empty": True,
+        "stream_recovery_delay": 0.0,
+        "table_standby_replicas": 0,  # else Faust's own assignor is used, which is uneven
+        "topic_allow_declare": False,  # topics are made by `distributary topics create`
+        "topic_disable_leader": True,
+        "web_enabled": worker.port > 0,
+        "web_host": worker.host,
+        "web_bind": worker.host,
+        "web_port": worker.port or 6066,  # Faust refuses 0, enabled or not
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+        "web_metrics_enabled": False,
+        "worker_redirect_stdouts": False,
+    }

@@ -1,0 +1,231 @@
+"""What the commands do, apart from how it is shown: they connect the rooms to a running Kafka."""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from streams import codec, deadletters, durations, ledger, logs, reach, topics
+from streams.codec import Decoder
+from streams.deadletters import DeadLetter, Redriven, Wanted
+from streams.destinations import Audience, Destination, configured
+from streams.ledger import Inbound, Sums
+from streams.letters import Letters
+from streams.producer import Outgoing, Producer
+from streams.registry import Registry
+from streams.replay import Job, Replay, stretch
+from streams.route import Router
+from streams.scan import Scanner
+from streams.settings import Settings
+from streams.topics import Names, State, Status
+from streams.undecodable import Undecodable
+
+#: Events written together by `produce`.
+CHUNK = 500
+
+
+class Unusable(Exception):
+    """What was asked for can't be done; the text says why, and what can."""
+
+
+def worker(settings: Settings, instance_id: str | None, log_level: str, log_json: bool) -> None:
+    """Run a worker until it is told to stop."""
+    from streams.app import build  # Faust takes a second to import; other commands do without it
+    from streams.worker import run
+
+    logs.setup(log_level, settings.secrets(), as_json=log_json)
+    missing = [state for state in topics_of(settings, create=True) if state.status is Status.FAILED]
+    if missing:
+        raise Unusable("\n".join(f"topic {state.topic.name}: {state.reason}" for state in missing))
+    run(build(settings, instance_id))
+
+
+def topics_of(settings: Settings, *, create: bool) -> list[State]:
+    """Every topic and its state; missing ones are created if so asked."""
+    admin = AdminClient(settings.kafka.confluent("distributary-admin"))
+    return (topics.create if create else topics.describe)(admin, topics.plan(settings))
+
+
+# -- status --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The sums of every destination, and of the inbound topic."""
+
+    destinations: dict[str, Sums]
+    inbound: Inbound
+
+    @property
+    def balanced(self) -> bool:
+        """Every accepted event is somewhere that can be pointed at."""
+        lines = [line.unaccounted for line in self.destinations.values()]
+        return not any((*lines, self.inbound.unaccounted))
+
+    def as_json(self) -> dict[str, Any]:
+        lines = {name: line.as_json() for name, line in self.destinations.items()}
+        return {"destinations": lines, "inbound": self.inbound.as_json()}
+
+
+def status(settings: Settings) -> Books:
+    """Read the topics and do the sums, as far back as every topic that is needed reaches."""
+    names, kept = Names.of(settings), settings.kafka.retention
+    since_ms = int((time.time() - min(kept.routed, kept.attempts, kept.dlq)) * 1000)
+    with scanner(settings) as scan:
+        until = ledger.extent(scan, settings.inbound.topic, names)
+        found = ledger.read(scan, names, until, since_ms)
+        line = ledger.inbound(scan, found, until)
+    return Books(found.sums([destination.name for destination in settings.destinations]), line)
+
+
+@contextmanager
+def scanner(settings: Settings) -> Iterator[Scanner]:
+    scan = Scanner(settings.kafka.confluent("distributary-scan"), settings.kafka.group)
+    try:
+        yield scan
+    finally:
+        scan.close()
+
+
+@asynccontextmanager
+async def letters(settings: Settings) -> AsyncIterator[Letters]:
+    producer = Producer(settings.kafka.confluent("distributary-command"))
+    try:
+        yield Letters(producer, Names.of(settings).dlq)
+    finally:
+        await producer.close()
+
+
+# -- produce -------------------------------------------------------------------------------------
+
+
+async def produce(settings: Settings, file: Path, avro: bool) -> int:
+    """Write the events of a file to the inbound topic; returns how many."""
+    encode = codec.encode_avro if avro else codec.encode_json
+    count = 0
+    async with letters(settings) as out:
+        for chunk in _chunks(_events(file)):
+            records = [Outgoing(settings.inbound.topic, encode(event), _key(event)) for event in chunk]
+            await out.send(records)
+            count += len(records)
+    return count
+
+
+def _events(file: Path) -> Iterator[dict[str, Any]]:
+    decoder = Decoder(None)
+    with open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield decoder.decode(line)
+            except Undecodable as fault:
+                raise Unusable(f"{file}:{number}: {fault}") from None
+
+
+def _key(event: dict[str, Any]) -> bytes | None:
+    """Events of one person stay in order, as far as a topic goes."""
+    who = event.get("userId") or event.get("anonymousId")
+    return str(who).encode() if who else None
+
+
+def _chunks(events: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while chunk := list(itertools.islice(events, CHUNK)):
+        yield chunk
+
+
+# -- replay and redrive --------------------------------------------------------------------------
+
+
+def job(
+    settings: Settings,
+    destination: str,
+    start: str,
+    end: str,
+    topic: str | None,
+    rate: float,
+    name: str | None,
+) -> Job:
+    """What is to be replayed, checked."""
+    there_are = [one.name for one in settings.destinations]
+    if destination not in there_are:
+        raise Unusable(f"no destination {destination!r}; there are: {', '.join(there_are)}")
+    from_ms, to_ms = _moment(start), _moment(end)
+    if from_ms >= to_ms:
+        raise Unusable(f"--from {start} is not before --to {end}")
+    made_up = f"replay-{destination}-{_stamp(from_ms)}-{_stamp(to_ms)}"
+    return Job(name or made_up, topic or settings.inbound.topic, destination, from_ms, to_ms, rate)
+
+
+def _moment(text: str) -> int:
+    """Epoch ms of an ISO 8601 time, or of a duration ago."""
+    try:
+        return int((time.time() - durations.parse(text)) * 1000)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Unusable(
+            f"{text!r} is neither an ISO 8601 time (2026-11-21T18:00:00Z) nor a duration ago (24h)"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _stamp(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y%m%dT%H%M%S")
+
+
+async def replay(settings: Settings, job: Job, progress: Callable[[int, int], None]) -> int:
+    """Run a replay; `progress` is told how many records of how many are done."""
+    names = Names.of(settings)
+    with scanner(settings) as scan:
+        async with letters(settings) as out:
+            router = Router(
+                Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes),
+                Audience(configured(settings)),
+                out,
+                names,
+            )
+            try:
+                what = await asyncio.to_thread(stretch, scan, names, job)
+            except LookupError as missing:
+                raise Unusable(str(missing)) from None
+            return await Replay(scan, router, job).run(what, progress)
+
+
+def wanted(destination: str | None, reason: str | None, error: str | None, event: str | None) -> Wanted:
+    return Wanted(destination, reason, error, event)
+
+
+async def check(settings: Settings) -> list[dict[str, Any]]:
+    """Resolve and connect to each destination; nothing is sent."""
+    return list(await asyncio.gather(*(_check(one) for one in configured(settings))))
+
+
+async def _check(one: Destination) -> dict[str, Any]:
+    reachable, detail = await reach.look(
+        one.bound.endpoint, one.network.allow_private, one.limits.connect_timeout_s
+    )
+    return {"name": one.name, "reachable": reachable, "detail": detail}
+
+
+def dead(settings: Settings, chosen: Wanted) -> Iterator[DeadLetter]:
+    """What is dead now, of what was chosen."""
+    with scanner(settings) as scan:
+        yield from deadletters.dead(scan, Names.of(settings), chosen)
+
+
+async def redrive(settings: Settings, chosen: Wanted, limit: int | None) -> Redriven:
+    """Bring dead events back, at most `limit`."""
+    found = itertools.islice(dead(settings, chosen), limit)
+    async with letters(settings) as out:
+        return await deadletters.redrive(out, Names.of(settings), found, f"redrive-{os.getpid()}")

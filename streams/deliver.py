@@ -1,0 +1,142 @@
+"""From `deliver.<destination>` over HTTP to the destination; what comes back goes to `streams.settle`.
+
+Records begin in offset order per partition, as many at a time as the destination's `in_flight` allows,
+and finish in any order. Each destination has its own topic, slots and HTTP client: one that is slow or
+dead fills its own window and nobody else's.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connectors.answers import Answer, Outcome, retry_after_s
+from connectors.base import Bound, Unmappable
+from streams import headers, retry
+from streams.codec import Decoder, Undecodable
+from streams.dispatch import Tasks, until_done
+from streams.flight import Batch, Record
+from streams.headers import Tracking
+from streams.request import Client
+from streams.retry import Policy
+from streams.settle import Settler, Stray, Verdict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What it takes to deliver to one destination."""
+
+    bound: Bound
+    client: Client
+    slots: asyncio.Semaphore
+
+    def chunks(self, count: int) -> Iterator[range]:
+        """The records of a batch, grouped into requests: one each, or as many as one request may carry."""
+        size = self.bound.batch.max_events if self.bound.batch else 1
+        return (range(first, min(first + size, count)) for first in range(0, count, size))
+
+
+@dataclass(slots=True)
+class Parcel:
+    """One event in hand, and how its attempt ended."""
+
+    record: Record
+    tracking: Tracking
+    item: bytes | None = None
+    started: float = field(default_factory=time.time)  #: Unix time
+    outcome: Outcome = Outcome.UNMAPPABLE
+    answer: Answer | None = None
+    detail: str = ""
+
+
+@dataclass
+class Delivery:
+    """Delivers the batches of every `deliver` topic."""
+
+    lanes: Mapping[str, Lane]
+    decoder: Decoder
+    settler: Settler
+    policy: Policy
+    tasks: Tasks = field(default_factory=Tasks)
+
+    async def begin(self, batch: Batch) -> None:
+        """Begin the records of a batch in order; returns when all have begun."""
+        lane = self.lanes[batch.tp.topic]
+        for chunk in lane.chunks(len(batch.records)):
+            await lane.slots.acquire()
+            if batch.halted:
+                lane.slots.release()
+                return
+            batch.begin(len(chunk))
+            self.tasks.spawn(self._deliver(lane, batch, chunk))
+
+    async def _deliver(self, lane: Lane, batch: Batch, chunk: range) -> None:
+        records = [batch.records[index] for index in chunk]
+        try:
+            await until_done(
+                "deliver", batch, lambda: self.decoder.prepare(record.value for record in records)
+            )
+            ends = await self._attempt(lane, [self._open(lane, record) for record in records])
+            await until_done("settle", batch, lambda: self.settler.settle(ends))
+            for index in chunk:
+                batch.done(index)
+        finally:
+            lane.slots.release()
+
+    def _open(self, lane: Lane, record: Record) -> Parcel | Stray:
+        """Read a record and make the connector's item of it, or say why there is none."""
+        try:
+            parcel = Parcel(record, headers.read(record.headers))
+        except headers.Malformed as fault:
+            return Stray(record, str(fault))
+        try:
+            event = self.decoder.decode(record.value)
+            event.setdefault("messageId", parcel.tracking.event_id)
+            parcel.item = lane.bound.item(event)
+        except (Unmappable, Undecodable) as fault:
+            parcel.detail = str(fault)
+        return parcel
+
+    async def _attempt(self, lane: Lane, opened: Sequence[Parcel | Stray]) -> list[Verdict | Stray]:
+        """Make the request for these events (several, where one can't hold them) and decide for each."""
+        sendable = [one for one in opened if isinstance(one, Parcel) and one.item is not None]
+        while sendable:
+            count = lane.bound.batch.take([one.item or b"" for one in sendable]) if lane.bound.batch else 1
+            await _send(lane, sendable[:count])
+            sendable = sendable[count:]
+        return [self._verdict(one) if isinstance(one, Parcel) else one for one in opened]
+
+    def _verdict(self, parcel: Parcel) -> Verdict:
+        answer, started_ms = parcel.answer, int(parcel.started * 1000)
+        now = time.time()
+        decision = retry.decide(
+            self.policy,
+            parcel.tracking,
+            parcel.outcome,
+            code=answer.code if answer else "",
+            ambiguous=answer.ambiguous if answer else False,
+            retry_after_s=retry_after_s(answer.headers, now) if answer else None,
+            started_ms=started_ms,
+            now_ms=int(now * 1000),
+            roll=random.random(),  # noqa: S311
+        )
+        return Verdict(parcel.record, decision, answer, started_ms, parcel.detail)
+
+
+async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:
+    """One request for all of them; notes in each how it ended. Never raises."""
+    key, started = headers.idempotency_key(parcels[0].tracking), time.time()
+    try:
+        request = lane.bound.request([parcel.item or b"" for parcel in parcels], key, started)
+    except Exception as fault:  # a connector's own mistake: nothing was sent, and the dlq keeps the event
+        log.exception("connector.error connector=%s", lane.bound.connector.name)
+        for parcel in parcels:
+            parcel.detail = f"the connector failed: {type(fault).__name__}"
+        return
+    answer = await lane.client.send(request)
+    for parcel, outcome in zip(parcels, lane.bound.outcomes(answer, len(parcels)), strict=True):
+        parcel.outcome, parcel.answer, parcel.started = outcome, answer, started

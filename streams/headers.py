@@ -1,0 +1,281 @@
+"""What we know of an event on its way, as Kafka headers beside the untouched value.
+
+Every name begins with ``distributary.`` and every value is UTF-8 text, so any topic can be read
+with everyday Kafka tools::
+
+    distributary.destination   crm-hook           distributary.attempt      3
+    distributary.event-id      evt-1              distributary.not-before   1760000060000
+    distributary.source        events/3/1234      distributary.last-error   503
+
+The producer's own headers travel along in front of ours. What arrives on the inbound topic under
+our prefix is dropped there (``own``), so a producer can't pretend to an attempt or a deadline.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+#: header -> the field of a dataclass, and what reads it
+_Table = Mapping[str, tuple[str, Callable[[str, bytes], Any]]]
+
+#: One record header as both Kafka clients give and take it; None is a null value, which Kafka allows.
+Header = tuple[str, bytes | None]
+
+PREFIX = "distributary."
+
+#: An event id longer than this many bytes travels as its digest: a producer's id of a megabyte
+#: must not push the record beyond what the broker takes.
+LONGEST_EVENT_ID = 1024
+
+#: The explanation in a dlq record, bytes of UTF-8: as much as is kept of an answer's body by default.
+LONGEST_DETAIL = 4096
+
+#: An idempotency key longer than this is hashed: header values are kept short on purpose.
+LONGEST_KEY = 256
+
+
+class Malformed(Exception):
+    """A header of ours is missing or makes no sense; ``header`` is its full name."""
+
+    def __init__(self, header: str, why: str) -> None:
+        super().__init__(f"{header}: {why}")
+        self.header = header
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the record was first read; written ``events/3/1234``."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What we know of one event on its way to one destination. Instants are epoch milliseconds."""
+
+    destination: str
+    event_id: str
+    source: Source
+    #: Attempts made so far.
+    attempt: int = 0
+    first_attempt_ms: int | None = None
+    deadline_ms: int | None = None
+    #: No attempt before this.
+    not_before_ms: int | None = None
+    #: When this pass through a delay tier ends; never after not_before_ms.
+    due_ms: int | None = None
+    #: The delay tier it waits in.
+    tier: str | None = None
+    #: How the latest failed attempt failed: ``503``, ``ECONNREFUSED``.
+    last_error: str | None = None
+    #: Failed attempts that may have been delivered all the same.
+    maybe_delivered: int = 0
+    #: The replay this record belongs to.
+    replay: str | None = None
+    #: How often it was brought back from the dlq.
+    redrives: int = 0
+
+    def redriven(self) -> "Tracking":
+        """The same event brought back from the dlq: a new plan and budget, the same identity.
+
+        The ambiguous attempts stay counted, for they still may have been delivered.
+        """
+        return Tracking(
+            self.destination,
+            self.event_id,
+            self.source,
+            maybe_delivered=self.maybe_delivered,
+            replay=self.replay,
+            redrives=self.redrives + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why and when a record ended in the dlq."""
+
+    #: One of ``retry.Reason``; any word, so that an older version can read what a newer one wrote.
+    reason: str
+    #: The code of the last answer (``400``, ``ECONNREFUSED``); None where no attempt was made.
+    error: str | None
+    #: The head of the answer's body, or an explanation; cut at LONGEST_DETAIL bytes when written.
+    detail: str | None
+    at_ms: int
+
+
+def write(tracking: Tracking, own: Iterable[Header] = ()) -> list[Header]:
+    """All headers of a record on its way: the producer's ``own`` first, then ours.
+
+    A field that has its default is left out.
+    """
+    return [
+        *own,
+        ("distributary.destination", _bytes(tracking.destination)),
+        ("distributary.event-id", _bytes(event_id(tracking.event_id))),
+        ("distributary.source", _bytes(str(tracking.source))),
+        *[
+            (name, str(value).encode("utf-8", "backslashreplace"))  # _bytes, without its call: hot
+            for name, value, default in zip(_OPTIONAL, _optional(tracking), _DEFAULTS, strict=True)
+            if value != default
+        ],
+    ]
+
+
+def read(headers: Iterable[Header] | None) -> Tracking:
+    """What ``write`` wrote. Raises Malformed, naming the header, for what is missing or nonsense."""
+    return Tracking(**_fields(headers, _TRACKING, "destination", "event-id", "source"))
+
+
+def write_death(death: Death, subject: Tracking | Source, own: Iterable[Header] = ()) -> list[Header]:
+    """All headers of a dlq record. ``subject``: its tracking, or the source alone when the record
+    could not be read far enough to have a destination and an event id."""
+    if isinstance(subject, Source):
+        headers = [*own, ("distributary.source", _bytes(str(subject)))]
+    else:
+        headers = write(subject, own)
+    for name, (field, _) in _DEATH.items():
+        value = getattr(death, field)
+        if value is not None:
+            headers.append((name, _cut(_bytes(str(value)), LONGEST_DETAIL)))
+    return headers
+
+
+def read_death(headers: Iterable[Header] | None) -> Death:
+    """What ``write_death`` wrote of the death itself. Raises Malformed, as ``read`` does."""
+    found = _fields(headers, _DEATH, "reason", "dead-at")
+    return Death(found["reason"], found.get("error"), found.get("detail"), found["at_ms"])
+
+
+def read_source(headers: Iterable[Header] | None) -> Source:
+    """The source alone: all there is of a record that could not be decoded. Raises Malformed."""
+    source: Source = _fields(headers, _ORIGIN, "source")["source"]
+    return source
+
+
+def detail(body: bytes) -> str | None:
+    """The head of an answer's body as a death's detail: what is no UTF-8 is shown as replaced."""
+    return body[:LONGEST_DETAIL].decode("utf-8", "replace") or None
+
+
+def own(headers: Iterable[Header] | None) -> list[Header]:
+    """The producer's own headers, in order, repeated ones and null values included."""
+    return [header for header in headers or () if not header[0].startswith(PREFIX)]
+
+
+def event_id(raw: str) -> str:
+    """A producer's event id as it travels: itself, or what stands for it where it can't.
+
+    Lone surrogates, which JSON can spell but UTF-8 can't, are written as escapes; an id beyond
+    LONGEST_EVENT_ID bytes becomes its digest. Applied twice it changes nothing.
+    """
+    if len(raw) <= LONGEST_EVENT_ID and raw.isascii():
+        return raw
+    encoded = _bytes(raw)
+    if len(encoded) > LONGEST_EVENT_ID:
+        return f"sha256-{hashlib.sha256(encoded).hexdigest()}"
+    return encoded.decode()
+
+
+def idempotency_key(tracking: Tracking) -> str:
+    """``<event id>_<destination>``, the same for every attempt, replay and redrive.
+
+    Where that is no safe header value (visible ASCII without a full stop, at most LONGEST_KEY) it
+    is the SHA-256 of both in hex. No full stop, because Standard Webhooks signs
+    ``id.timestamp.body`` and wants none in an id that users can choose: it could shift the
+    borders of what is signed. A destination's name has no underscore, so no two pairs share a key.
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    key = f"{event_id(tracking.event_id)}_{tracking.destination}"
+    if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() and " " not in key and "." not in key:
+        return key
+    return hashlib.sha256(_bytes(key)).hexdigest()
+
+
+def _fields(headers: Iterable[Header] | None, table: _Table, *required: str) -> dict[str, Any]:
+    """Our headers as the fields of a dataclass; of repeated ones the last counts, as Kafka has it."""
+    found = {}
+    for name, value in headers or ():
+        entry = table.get(name)
+        if entry is not None and value is not None:
+            field, reader = entry
+            found[field] = reader(name, value)
+    for kebab in required:
+        if found.get(table[PREFIX + kebab][0]) in (None, ""):
+            raise Malformed(PREFIX + kebab, "missing")
+    return found
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Malformed(name, f"{value[:40]!r} is not UTF-8") from None
+
+
+def _whole(digits: int) -> Callable[[str, bytes], int]:
+    """A reader of whole numbers of at most so many digits. int() alone would take signs, spaces and
+    underscores, and a hostile million of digits would cost it seconds."""
+
+    def read_whole(name: str, value: bytes) -> int:
+        if len(value) <= digits and value.isdigit():
+            return int(value)
+        raise Malformed(name, f"{value[:40]!r} is not a whole number of at most {digits} digits")
+
+    return read_whole
+
+
+def _source(name: str, value: bytes) -> Source:
+    topic, *place = value.split(b"/")  # a topic's name has no slash
+    if not topic or len(place) != 2:
+        raise Malformed(name, f"{value[:40]!r} is not topic/partition/offset")
+    return Source(_text(name, topic), _partition(name, place[0]), _offset(name, place[1]))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _cut(encoded: bytes, limit: int) -> bytes:
+    """At most ``limit`` bytes, cut between characters."""
+    return encoded if len(encoded) <= limit else encoded[:limit].decode("utf-8", "ignore").encode()
+
+
+_count = _whole(6)
+_partition = _whole(9)
+_offset = _whole(18)
+#: Until the year 5138: whatever shows an instant as a date later can't fail on it.
+_instant = _whole(14)
+
+_TRACKING: _Table = {
+    "distributary.destination": ("destination", _text),
+    "distributary.event-id": ("event_id", _text),
+    "distributary.source": ("source", _source),
+    "distributary.attempt": ("attempt", _count),
+    "distributary.first-attempt": ("first_attempt_ms", _instant),
+    "distributary.deadline": ("deadline_ms", _instant),
+    "distributary.not-before": ("not_before_ms", _instant),
+    "distributary.due": ("due_ms", _instant),
+    "distributary.tier": ("tier", _text),
+    "distributary.last-error": ("last_error", _text),
+    "distributary.maybe-delivered": ("maybe_delivered", _count),
+    "distributary.replay": ("replay", _text),
+    "distributary.redrives": ("redrives", _count),
+}
+_DEATH: _Table = {
+    "distributary.reason": ("reason", _text),
+    "distributary.error": ("error", _text),
+    "distributary.detail": ("detail", _text),
+    "distributary.dead-at": ("at_ms", _instant),
+}
+_ORIGIN: _Table = {"distributary.source": ("source", _source)}
+
+_OPTIONAL = tuple(_TRACKING)[3:]
+_optional = attrgetter(*(_TRACKING[name][0] for name in _OPTIONAL))
+_DEFAULTS = _optional(Tracking("", "", Source("", 0, 0)))

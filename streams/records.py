@@ -1,0 +1,228 @@
+"""What the workers record of their work: a record for each attempt, and one for each routed batch.
+
+Avro by schemas/attempt.avsc and schemas/routed.avsc in the single-object encoding. `decode` reads every
+published version, in the shape of the current one, and raises Undecodable for anything else.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
+
+from streams import datum
+from streams.headers import Tracking
+from streams.undecodable import Undecodable
+
+#: How much of an answer's body an attempt keeps, in characters.
+LONGEST_BODY_HEAD = 512
+
+#: A Routed covers at most this many offsets, so that a gap in the partition can't make a bitmap of megabytes.
+LONGEST_SPAN = 65_536
+
+_ATTEMPTS, _ROUTED = datum.published("attempt"), datum.published("routed")
+_ATTEMPT_NOW, _ROUTED_NOW = list(_ATTEMPTS.values())[-1], list(_ROUTED.values())[-1]
+
+#: byte of a bitmap -> which of its bits are set, lowest first
+_BITS = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
+
+
+class Outcome(StrEnum):
+    """What followed from an attempt."""
+
+    #: The destination has it.
+    DELIVERED = "delivered"
+    #: It waits in a delay tier.
+    RETRY = "retry"
+    #: It is in the dlq.
+    DEAD = "dead"
+    #: No attempt, but a note: a dead event was put back on its destination's topic.
+    REDRIVEN = "redriven"
+    #: A word of a later version.
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Outcome":
+        return cls.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """How one attempt to deliver one event to one destination ended. Instants are epoch milliseconds."""
+
+    event_id: str
+    destination: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    replay: str | None = None
+    #: 1 for the first.
+    attempt: int
+    outcome: Outcome
+    #: The HTTP status or the error's name; None when no request was made.
+    code: str | None = None
+    #: Why it is dead. Redriven: where in the dlq it was, as topic/partition/offset.
+    reason: str | None = None
+    #: No answer came after the request was sent: it may have been delivered.
+    ambiguous: bool = False
+    started_ms: int
+    elapsed_ms: int
+    #: The delay tier it waits in.
+    tier: str | None = None
+    not_before_ms: int | None = None
+    #: What a person reads first about a failure; cut at LONGEST_BODY_HEAD.
+    body_head: str | None = None
+    worker: str
+
+    def encode(self) -> bytes:
+        """The record's value."""
+        values = dict(zip(_ATTEMPT_FIELDS, _attempt_values(self), strict=True))
+        if self.body_head is not None:
+            values["body_head"] = self.body_head[:LONGEST_BODY_HEAD]
+        return _write(_ATTEMPT_NOW, values)
+
+    @classmethod
+    def decode(cls, value: bytes | None) -> Self:
+        """The attempt in a record's value."""
+        values = datum.read_single_object(value, _ATTEMPTS, _ATTEMPT_NOW)
+        return cls(**values | {"outcome": Outcome(values["outcome"])})
+
+    @classmethod
+    def redriven(cls, tracking: Tracking, *, at: str, now_ms: int, worker: str) -> Self:
+        """The note that a dead event was brought back; `at` is where in the dlq it was."""
+        return cls(
+            event_id=tracking.event_id,
+            destination=tracking.destination,
+            source_topic=tracking.source.topic,
+            source_partition=tracking.source.partition,
+            source_offset=tracking.source.offset,
+            replay=tracking.replay,
+            attempt=tracking.attempt,
+            outcome=Outcome.REDRIVEN,
+            reason=at,
+            started_ms=now_ms,
+            elapsed_ms=0,
+            worker=worker,
+        )
+
+
+_ATTEMPT_FIELDS = tuple(Attempt.__dataclass_fields__)
+_attempt_values = attrgetter(*_ATTEMPT_FIELDS)
+
+
+class Lane(NamedTuple):
+    """A way that records went. A tuple, because one is hashed per event and destination."""
+
+    #: The destination's name; empty for records that are no event.
+    destination: str
+    #: None: they are on the destination's topic. Else what kept them back.
+    rule: str | None = None
+
+
+Kind = TypeVar("Kind", "Attempt", "Routed")
+
+
+class Located(Protocol):
+    """A record as a Kafka client gives it."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in its partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What was decided about the records of a stretch of one partition."""
+
+    source_topic: str
+    partition: int
+    base_offset: int
+    last_offset: int
+    replay: str | None
+    #: lane -> bitmap: bit i, lowest bit of the first byte first, is the record at base_offset + i
+    lanes: Mapping[Lane, bytes]
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        partition: int,
+        records: Sequence[Located],
+        lanes: Mapping[tuple[str, str | None], Sequence[int]],
+        replay: str | None = None,
+    ) -> list[Self]:
+        """What was decided about these records, in offset order; `lanes` maps each lane to its offsets.
+
+        More than one only if the offsets are far apart, as in a compacted topic. None without records.
+        """
+        return [
+            cls(topic, partition, base, last, replay, _bitmaps(base, last, lanes))
+            for base, last in _spans([record.offset for record in records])
+        ]
+
+    def offsets(self, lane: Lane) -> list[int]:
+        """The offsets of the records in a lane, ascending."""
+        bitmap = self.lanes.get(lane, b"")
+        return [self.base_offset + 8 * i + bit for i, byte in enumerate(bitmap) for bit in _BITS[byte]]
+
+    def encode(self) -> bytes:
+        """The record's value."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["lanes"] = [lane._asdict() | {"offsets": bitmap} for lane, bitmap in self.lanes.items()]
+        return _write(_ROUTED_NOW, values)
+
+    @classmethod
+    def decode(cls, value: bytes | None) -> Self:
+        """What a record's value says was decided."""
+        values = datum.read_single_object(value, _ROUTED, _ROUTED_NOW)
+        lanes = {Lane(lane["destination"], lane["rule"]): lane["offsets"] for lane in values.pop("lanes")}
+        return cls(**values, lanes=lanes)
+
+
+def readable(kind: type[Kind], values: Iterable[bytes | None]) -> Iterator[Kind]:
+    """Those values that are records of this kind; what somebody put on our topic by hand is passed over."""
+    for value in values:
+        try:
+            record = kind.decode(value)
+        except Undecodable:
+            continue
+        yield record
+
+
+def _spans(offsets: Iterable[int]) -> list[tuple[int, int]]:
+    """The first and last offset of each stretch of at most LONGEST_SPAN offsets."""
+    spans: list[tuple[int, int]] = []
+    for offset in offsets:
+        if spans and offset - spans[-1][0] < LONGEST_SPAN:
+            spans[-1] = spans[-1][0], offset
+        else:
+            spans.append((offset, offset))
+    return spans
+
+
+def _bitmaps(
+    base: int, last: int, lanes: Mapping[tuple[str, str | None], Sequence[int]]
+) -> dict[Lane, bytes]:
+    within = {
+        Lane(*lane): [offset - base for offset in offsets if base <= offset <= last]
+        for lane, offsets in lanes.items()
+    }
+    return {lane: _bitmap(places) for lane, places in within.items() if places}
+
+
+def _bitmap(places: Sequence[int]) -> bytes:
+    bitmap = bytearray(max(places) // 8 + 1)
+    for place in places:
+        bitmap[place >> 3] |= 1 << (place & 7)
+    return bytes(bitmap)
+
+
+def _write(schema: datum.Schema, values: dict[str, Any]) -> bytes:
+    try:
+        return schema.write_single_object(values)
+    except UnicodeEncodeError:  # half a surrogate pair from somebody's error text must not stop the settling
+        return schema.write_single_object({name: _writable(value) for name, value in values.items()})
+
+
+def _writable(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

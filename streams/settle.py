@@ -1,0 +1,143 @@
+"""The one place that writes an outcome: the record that follows from it, and the record of the attempt.
+
+    delivered --> attempts
+    retry     --> delay.<tier> and attempts
+    dead      --> dlq and attempts
+
+Only when the broker has confirmed both does the caller complete the event's offset.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.answers import Answer
+from streams import headers, metrics
+from streams.flight import Record
+from streams.headers import Death, Source
+from streams.letters import Letters
+from streams.producer import Outgoing
+from streams.records import Attempt, Outcome
+from streams.retry import Dead, Decision, Delivered, Reason, Retry
+from streams.topics import Names
+
+log = logging.getLogger(__name__)
+
+#: How much of an answer's body an attempt record keeps, in characters.
+BODY_HEAD = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One event, how its attempt ended and what follows."""
+
+    record: Record
+    decision: Decision
+    #: The answer of the attempt; None when no request was made.
+    answer: Answer | None
+    started_ms: int
+    #: Why no request was made, or what the connector made of the answer.
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A record on one of our topics that is none of ours: somebody put it there by hand."""
+
+    record: Record
+    why: str
+
+
+class Settler:
+    """Writes outcomes."""
+
+    def __init__(self, letters: Letters, names: Names, worker: str) -> None:
+        self._letters = letters
+        self._names = names
+        self._worker = worker
+
+    async def settle(self, ends: Sequence[Verdict | Stray]) -> None:
+        """Return when the outcome of every event is durable."""
+        verdicts = [end for end in ends if isinstance(end, Verdict)]
+        outgoing = [self._attempt(verdict) for verdict in verdicts]
+        outgoing += [next_ for verdict in verdicts if (next_ := self._next(verdict)) is not None]
+        outgoing += [self._stray(end) for end in ends if isinstance(end, Stray)]
+        await self._letters.send(outgoing)
+        for verdict in verdicts:
+            _count(verdict)
+
+    def _stray(self, stray: Stray) -> Outgoing:
+        record = stray.record
+        log.warning("record.malformed topic=%s partition=%d offset=%d: %s",
+                    record.topic, record.partition, record.offset, stray.why)  # fmt: skip
+        death = Death(Reason.MALFORMED, None, stray.why, int(time.time() * 1000))
+        return self._letters.dead(record, death, Source(record.topic, record.partition, record.offset))
+
+    def _next(self, verdict: Verdict) -> Outgoing | None:
+        record, decision = verdict.record, verdict.decision
+        match decision:
+            case Retry():
+                own = headers.own(record.headers)
+                topic = self._names.delay(decision.tier.name)
+                return Outgoing(topic, record.value, record.key, headers.write(decision.tracking, own))
+            case Dead():
+                death = Death(decision.reason, decision.error, _detail(verdict), int(time.time() * 1000))
+                return self._letters.dead(record, death, decision.tracking)
+            case _:
+                return None
+
+    def _attempt(self, verdict: Verdict) -> Outgoing:
+        decision, answer = verdict.decision, verdict.answer
+        tracking = decision.tracking
+        attempt = Attempt(
+            event_id=tracking.event_id,
+            destination=tracking.destination,
+            source_topic=tracking.source.topic,
+            source_partition=tracking.source.partition,
+            source_offset=tracking.source.offset,
+            replay=tracking.replay,
+            attempt=tracking.attempt,
+            outcome=_word(decision),
+            code=answer.code if answer else None,
+            reason=decision.reason if isinstance(decision, Dead) else None,
+            ambiguous=answer.ambiguous if answer else False,
+            started_ms=verdict.started_ms,
+            elapsed_ms=answer.elapsed_ms if answer else 0,
+            tier=decision.tier.name if isinstance(decision, Retry) else None,
+            not_before_ms=decision.not_before_ms if isinstance(decision, Retry) else None,
+            body_head=_detail(verdict)[:BODY_HEAD] or None,
+            worker=self._worker,
+        )
+        return Outgoing(self._names.attempts, attempt.encode(), tracking.event_id.encode())
+
+
+def _word(decision: Decision) -> Outcome:
+    match decision:
+        case Retry():
+            return Outcome.RETRY
+        case Dead():
+            return Outcome.DEAD
+        case _:
+            return Outcome.DELIVERED
+
+
+def _detail(verdict: Verdict) -> str:
+    """What a person reads first about a failure; nothing for a success."""
+    if verdict.detail or verdict.answer is None or isinstance(verdict.decision, Delivered):
+        return verdict.detail
+    return verdict.answer.body.decode("utf-8", "replace")
+
+
+def _count(verdict: Verdict) -> None:
+    answer, tracking = verdict.answer, verdict.decision.tracking
+    code = answer.code if answer else "none"
+    metrics.ATTEMPTS.labels(tracking.destination, _word(verdict.decision), code).inc()
+    if answer is not None:
+        metrics.SECONDS.labels(tracking.destination).observe(answer.elapsed_ms / 1000)
+        if answer.ambiguous:
+            metrics.AMBIGUOUS.labels(tracking.destination).inc()
+    log.debug(
+        "delivery.attempted destination=%s event=%s attempt=%d outcome=%s code=%s",
+        tracking.destination, tracking.event_id, tracking.attempt, _word(verdict.decision), code,
+    )  # fmt: skip

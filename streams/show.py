@@ -1,0 +1,244 @@
+"""What the commands print: tables for people, JSON for programs."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from confluent_kafka import KafkaException
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from streams.deadletters import DeadLetter, Redriven
+from streams.ledger import Sums
+from streams.replay import Job
+from streams.topics import State, Status
+
+console = Console()
+
+
+def as_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201
+
+
+def kafka_error(error: KafkaException) -> str:
+    """librdkafka's words, and the first thing to look at."""
+    fault = error.args[0]
+    text = fault.str() if hasattr(fault, "str") else str(fault)
+    return f"{text} (is KAFKA_BOOTSTRAP_SERVERS right, and the broker up?)"
+
+
+def table(*columns: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    return made
+
+
+# -- status --------------------------------------------------------------------------------------
+
+
+def status(books: Any) -> None:
+    """A line per destination, and one for the inbound topic."""
+    console.print(sums(books.destinations))
+    inbound = books.inbound
+    console.print(
+        f"inbound: {inbound.records} records, {inbound.queued} not routed yet, "
+        f"{inbound.undecodable.total()} undecodable{_named(inbound.undecodable)}, "
+        f"{inbound.unaccounted} unaccounted"
+    )
+    for place in [
+        *inbound.missing,
+        *(place for line in books.destinations.values() for place in line.missing),
+    ]:
+        console.print(f"[red]unaccounted: {place}")
+
+
+def sums(lines: dict[str, Sums]) -> Table:
+    """The sums of each destination, and the first-attempt and final delivery rate of what is over."""
+    made = table(
+        "destination",
+        "accepted",
+        "delivered at first",
+        "after retries",
+        "filtered",
+        "dead",
+        "waiting",
+        "queued",
+        "unaccounted",
+        "first rate",
+        "final rate",
+    )
+    for name, line in sorted(lines.items()):
+        made.add_row(
+            name,
+            str(line.accepted),
+            str(line.delivered_first),
+            str(line.delivered - line.delivered_first),
+            _total(line.filtered),
+            _total(line.dead),
+            _total(line.waiting),
+            str(line.queued),
+            f"[red]{line.unaccounted}" if line.unaccounted else "0",
+            _rate(line.delivered_first, line),
+            _rate(line.delivered, line),
+        )
+    return made
+
+
+def _total(counts: Counter[str]) -> str:
+    parts = "\n".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)
+    return parts or "0"
+
+
+def _named(counts: dict[str, int]) -> str:
+    return f" ({', '.join(f'{name} {count}' for name, count in counts.items())})" if counts else ""
+
+
+def _rate(part: int, line: Sums) -> str:
+    over = line.delivered + sum(line.dead.values())
+    return f"{part / over:.2%}" if over else "-"
+
+
+# -- topics and destinations ---------------------------------------------------------------------
+
+
+def topics(states: list[State], json_wanted: bool) -> int:
+    """Exit status 1 when a topic is missing or could not be made."""
+    if json_wanted:
+        as_json([{"topic": s.topic.name, "status": s.status, "partitions": s.partitions,
+                  "differences": s.differences, "reason": s.reason} for s in states])  # fmt: skip
+    else:
+        made = table("topic", "status", "partitions", "what is on it", "differs from what is configured")
+        for s in states:
+            made.add_row(s.topic.name, s.status, str(s.partitions or "-"), s.topic.purpose,
+                         s.reason or "\n".join(s.differences))  # fmt: skip
+        console.print(made)
+    return int(any(s.status in (Status.FAILED, Status.MISSING) for s in states))
+
+
+def destinations(settings: Any, json_wanted: bool) -> None:
+    rows = [
+        {
+            "name": one.name,
+            "connector": one.connector,
+            "types": list(one.when.types),
+            "in_flight": one.limits.in_flight,
+            "timeout_s": one.limits.timeout_s,
+            "allow_private": one.network.allow_private,
+        }
+        for one in settings.destinations
+    ]
+    if json_wanted:
+        return as_json(rows)
+    made = table("destination", "connector", "types", "in flight", "timeout", "private addresses")
+    for row in rows:
+        made.add_row(row["name"], row["connector"], ", ".join(row["types"]), str(row["in_flight"]),
+                     f"{row['timeout_s']:g} s", "allowed" if row["allow_private"] else "refused")  # fmt: skip
+    return console.print(made)
+
+
+def checks(results: list[dict[str, Any]], json_wanted: bool) -> int:
+    """Exit status 1 when a destination can't be reached."""
+    if json_wanted:
+        as_json(results)
+    else:
+        made = table("destination", "reachable", "what was found")
+        for result in results:
+            made.add_row(result["name"], "yes" if result["reachable"] else "[red]no", result["detail"])
+        console.print(made)
+    return int(not all(result["reachable"] for result in results))
+
+
+# -- replay and dlq ------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; silence for a program."""
+    bar = Progress(
+        TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), disable=quiet
+    )
+    with bar:
+        task = bar.add_task("replay", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def replayed(job: Job, count: int, json_wanted: bool) -> None:
+    if json_wanted:
+        return as_json({"replay": job.id, "records": count})
+    return console.print(f"{count} records of {job.topic} replayed for {job.destination} as {job.id}")
+
+
+def groups(letters: Iterable[DeadLetter], json_wanted: bool) -> None:
+    """Counts by destination, reason and error."""
+    counted = Counter(
+        (
+            letter.tracking.destination if letter.tracking else "-",
+            letter.death.reason,
+            letter.death.error or "-",
+        )
+        for letter in letters
+    )
+    if json_wanted:
+        return as_json(
+            [
+                dict(zip(("destination", "reason", "error", "events"), (*k, n), strict=True))
+                for k, n in sorted(counted.items())
+            ]
+        )
+    made = table("destination", "reason", "error", "events")
+    for key, count in sorted(counted.items()):
+        made.add_row(*key, str(count))
+    return console.print(made if counted else "nothing is dead")
+
+
+def letters(found: Iterable[DeadLetter], limit: int, json_wanted: bool) -> None:
+    rows = [_row(letter) for letter in islice(found, limit)]
+    if json_wanted:
+        return as_json(rows)
+    for row in rows:
+        console.print(table_of(row))
+    return None if rows else console.print("nothing is dead")
+
+
+def _row(letter: DeadLetter) -> dict[str, Any]:
+    tracking = letter.tracking
+    return {
+        "at": str(letter.at),
+        "destination": tracking.destination if tracking else None,
+        "event": tracking.event_id if tracking else None,
+        "source": str(letter.source),
+        "reason": letter.death.reason,
+        "error": letter.death.error,
+        "attempts": tracking.attempt if tracking else 0,
+        "died": datetime.fromtimestamp(letter.death.at_ms / 1000, UTC).isoformat(),
+        "detail": letter.death.detail,
+        "value": (letter.record.value or b"")[:500].decode("utf-8", "replace"),
+    }
+
+
+def table_of(row: dict[str, Any]) -> Table:
+    made = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in row.items():
+        made.add_row(name, str(value) if value is not None else "-")
+    return made
+
+
+def redriven(result: Redriven, json_wanted: bool) -> None:
+    if json_wanted:
+        return as_json({"redriven": result.back, "without_destination": result.without_destination,
+                        "without_bytes": result.without_bytes})  # fmt: skip
+    console.print(f"{result.back} events are back on their way")
+    if result.without_destination:
+        console.print(
+            f"{result.without_destination} could never be read as events: mend the producer and replay"
+        )
+    if result.without_bytes:
+        console.print(f"{result.without_bytes} were too large for the dlq: replay them from their source")
+    return None

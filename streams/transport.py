@@ -1,0 +1,208 @@
+"""The record-batch transport: Faust's consumer, one message per fetched batch and partition.
+
+Faust keeps what it does well (worker, agents, the choreography of a rebalance); what it does
+per record, and wrongly, is done here per batch (docs/decisions.md, "The transport"):
+
+* `getmany` yields one BatchMessage per partition, and fetches a partition only while its window has room;
+* what is finished is counted per record in `streams.flight`; Faust's own ack, gap and buffer
+  bookkeeping is bypassed, and only a finished prefix is committed;
+* a revoke and a stop begin nothing new, wait a bounded time for what is in flight, and commit.
+
+Found by Faust through the entry point `faust.transports`: broker="batch://host:9092".
+Every name of Faust's and aiokafka's that is overridden here is pinned by tests/unit/test_transport.py.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from faust import Schema
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import Message
+
+from streams.flight import Batch, Flights, Partition
+
+log = logging.getLogger(__name__)
+#: Faust logs its own life under the name of the subclass, unless it is told otherwise.
+FAUST_LOG = logging.getLogger("faust.transport")
+
+#: Polled when every window is full: aiokafka counts a consumer that does not poll as idle and, past
+#: max.poll.interval, leaves the group for it; a member that only waits must stay.
+NOWHERE = frozenset({TP("", -1)})
+#: A fetch returns after this even if there is nothing; while it waits, partitions that became free
+#: meanwhile are not fetched (aiokafka has one fetch per broker under way), so it bounds their latency.
+FETCH_WAIT_MS = 100
+#: How soon a full window is looked at again.
+WINDOW_POLL_S = 0.02
+
+
+class BatchMessage(Message):
+    """A batch as Faust's message: `value` is the records, `batch` says what of them is finished."""
+
+    def __init__(self, tp: TP, batch: Batch, generation: int) -> None:
+        first = batch.records[0]
+        super().__init__(
+            tp.topic, tp.partition, first.offset, first.timestamp / 1000, 0, (), None, batch.records, None,
+            tp=tp, generation_id=generation,
+        )  # fmt: skip
+        self.batch = batch
+        self.tracked = True  # keeps it out of Faust's set of unacknowledged messages
+
+
+class Batches(Schema):
+    """Gives an agent the batch as it is: nothing to decode, so nothing that can fail."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        async def decode(message: BatchMessage, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.batch, message.headers, message)
+
+        return decode
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with the settings that it offers no setting for."""
+
+    logger = FAUST_LOG
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Round robin moved 736 of 832 partitions when a ninth member joined, sticky 92.
+        consumer._partition_assignment_strategy = [StickyPartitionAssignor]
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        # Else a partition whose fetched records wait for a window holds up its broker's next fetch 100 ms.
+        self._consumer._fetcher._prefetch_backoff = 0
+
+
+class Unremembered(dict[TP, int | None]):
+    """Faust's table of offsets read, kept empty.
+
+    Faust drops a message whose offset is lower than the last it saw of its partition. A topic that was
+    made anew, or a reset to the earliest offset, would then never be read again.
+    """
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        """Nothing is remembered."""
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with per-record completion of whole batches."""
+
+    logger = FAUST_LOG
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = Unremembered()
+        self.flights = Flights()
+        #: Set while partitions are given back: whoever waits (a delay, a free slot) stops waiting.
+        self.draining = asyncio.Event()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- fetch ---------------------------------------------------------------------------------
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
+        """Yield one message per partition that had records and room in its window."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        if self.should_stop:
+            return
+        generation = self.app.consumer_generation_id
+        active = set(self._get_active_partitions())
+        wanted = {tp for tp in active if self.flights.room(Partition(*tp), self.app.window(tp.topic))}
+        wait = timeout if len(wanted) == len(active) else WINDOW_POLL_S
+        fetched = await self._getmany(wanted or NOWHERE, wait)
+        for tp, records in (fetched or {}).items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return  # a rebalance came between: everything is read again from what is committed
+            batch = Batch(Partition(*tp), records)
+            self.flights.of(batch.tp).add(batch)
+            yield tp, BatchMessage(TP(*tp), batch, generation)
+
+    # -- commit --------------------------------------------------------------------------------
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Commit the finished prefix of every partition; says whether anything was committed."""
+        offsets = self.flights.committable()
+        if not offsets or not await self._commit({TP(*tp): offset for tp, offset in offsets.items()}):
+            return False
+        self.flights.committed(offsets)
+        return True
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        self.flights.forget()
+
+    # -- giving partitions back ----------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish what is in flight, commit it, then let Faust hand the partitions over."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        await self.drain()
+        self.flights.forget()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.flights.forget()
+        self.draining.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def drain(self) -> None:
+        """Begin nothing new, wait at most `drain_s` for what is in flight, commit what is finished."""
+        self.draining.set()
+        self.flights.halt()
+        deadline = time.monotonic() + self.app.drain_s
+        while self.flights.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - rare and short
+            await asyncio.sleep(0.01)
+        if left := self.flights.in_flight:
+            log.warning("drain.incomplete in_flight=%d waited_s=%s", left, self.app.drain_s)
+        try:
+            async with asyncio.timeout(self.app.drain_s):
+                await self.force_commit()
+        except TimeoutError:
+            log.warning("drain.commit_timeout waited_s=%s", self.app.drain_s)
+
+    async def wait_empty(self) -> None:
+        """Faust asks this before it stops or rebalances; unlike Faust's own it is bounded."""
+        if not self.draining.is_set():
+            await self.drain()
+
+    # -- Faust's own bookkeeping, not used -----------------------------------------------------
+
+    def ack(self, message: Message) -> bool:
+        return False
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Offsets that a fetch skips hold nothing that could be unfinished."""
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """The window is the only limit."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """The window is the only limit."""
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's livelock alarms do not know of windows; /healthz watches the oldest unfinished record."""
+
+    def positions(self) -> Mapping[Partition, int]:
+        """Records in flight per partition, for metrics."""
+        return {tp: flight.in_flight for tp, flight in self.flights}
+
+
+class Transport(driver.Transport):
+    """`batch://`: aiokafka underneath, whole batches on top."""
+
+    Consumer = Consumer

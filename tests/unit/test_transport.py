@@ -1,0 +1,273 @@
+"""The transport on Faust's own consumer object, without a broker."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
+from faust.transport import by_url
+from faust.transport.consumer import Consumer as StockConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams import transport
+from streams.flight import Partition
+
+Make = Callable[..., Any]
+ONE, TWO = TP("deliver.one", 0), TP("delay.1m", 0)
+
+
+class App(faust.App):
+    drain_s = 0.2
+
+    def window(self, topic: str) -> int:
+        return 1 if topic.startswith("delay") else 2
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Any]]:
+    """Makes consumers; the event loop that each keeps for its thread is closed at the end."""
+    made: list[Any] = []
+
+    def make_one(cls: type = transport.Consumer) -> Any:
+        made.append(new_consumer(cls))
+        return made[-1]
+
+    yield make_one
+    for consumer in made:
+        consumer._thread.thread_loop.close()
+
+
+def new_consumer(cls: type) -> Any:
+    app = App("test", broker="batch://127.0.0.1:1", topic_allow_declare=False)
+    app.finalize()
+
+    async def callback(*_: Any) -> None: ...
+
+    consumer = cls(app.transport, callback, callback, callback)
+    consumer.fetches = []
+    consumer.log_of_commits = []
+
+    async def commit(offsets: dict[TP, int]) -> bool:
+        consumer.log_of_commits.append(dict(offsets))
+        return True
+
+    consumer._commit = commit
+    consumer._set_active_tps({ONE, TWO})
+    consumer.resume_flow()
+    return consumer
+
+
+def records(tp: TP, *offsets: int) -> list[Any]:
+    return [
+        SimpleNamespace(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=offset,
+            timestamp=0,
+            key=None,
+            value=b"{}",
+            headers=(),
+        )
+        for offset in offsets
+    ]
+
+
+def feed(consumer: Any, *fetches: dict[TP, list[Any]]) -> None:
+    """What the broker gives, fetch by fetch: of the partitions that are asked for."""
+    queue = list(fetches)
+
+    async def getmany(active: set[TP], timeout: float) -> dict[TP, list[Any]]:
+        consumer.fetches.append(set(active))
+        found = queue.pop(0) if queue else {}
+        return {tp: batch for tp, batch in found.items() if tp in active}
+
+    consumer._getmany = getmany
+
+
+async def drained(consumer: Any) -> list[Any]:
+    return [message async for _, message in consumer.getmany(0.01)]
+
+
+def test_faust_finds_the_transport_by_its_entry_point() -> None:
+    assert by_url("batch://a:9092") is transport.Transport
+
+
+async def test_one_message_carries_the_whole_batch_of_a_partition(make: Make) -> None:
+    consumer = make()
+    feed(consumer, {ONE: records(ONE, 4, 5, 6)})
+
+    (message,) = await drained(consumer)
+
+    assert (message.tp, message.offset, len(message.batch.records)) == (ONE, 4, 3)
+    assert message.tracked  # else Faust waits for its ack when it stops
+
+
+async def test_a_partition_whose_window_is_full_is_not_fetched_and_others_are(make: Make) -> None:
+    consumer = make()
+    feed(
+        consumer,
+        {ONE: records(ONE, 1), TWO: records(TWO, 1)},
+        {ONE: records(ONE, 2)},
+        {},
+        {TWO: records(TWO, 2)},
+    )
+
+    first = await drained(consumer)
+    await drained(consumer)
+    await drained(consumer)
+
+    assert consumer.fetches == [{ONE, TWO}, {ONE}, transport.NOWHERE]
+    next(message for message in first if message.tp == TWO).batch.done_all()
+    await drained(consumer)
+    assert consumer.fetches[-1] == {TWO}
+
+
+async def test_a_member_whose_windows_are_all_full_keeps_polling(make: Make) -> None:
+    # aiokafka takes a consumer that does not poll for dead and leaves the group (max.poll.interval).
+    consumer = make()
+    consumer._set_active_tps({TWO})
+    feed(consumer, {TWO: records(TWO, 1)})
+    await drained(consumer)
+
+    await drained(consumer)
+
+    assert consumer.fetches[-1] == transport.NOWHERE
+
+
+async def test_records_fetched_for_a_partition_that_is_waiting_are_not_dropped(make: Make) -> None:
+    # Stock: pause_partitions while a fetch is being drained drops its records and later commits past them.
+    consumer = make()
+    feed(consumer, {ONE: records(ONE, 1, 2, 3)}, {ONE: records(ONE, 4)})
+    (held,) = await drained(consumer)
+
+    (after,) = await drained(consumer)
+    after.batch.done_all()
+    await consumer.force_commit()
+    assert consumer.log_of_commits == []
+
+    held.batch.done_all()
+    await consumer.force_commit()
+    assert consumer.log_of_commits == [{ONE: 5}]
+
+
+async def test_what_is_fetched_across_a_rebalance_is_not_given_to_anybody(make: Make) -> None:
+    consumer = make()
+    consumer.app.consumer_generation_id = 1
+
+    async def getmany(active: set[TP], timeout: float) -> dict[TP, list[Any]]:
+        consumer.app.consumer_generation_id = 2
+        return {ONE: records(ONE, 1)}
+
+    consumer._getmany = getmany
+
+    assert await drained(consumer) == []
+    assert len(consumer.flights.of(Partition(*ONE))) == 0
+
+
+async def test_a_failed_commit_is_tried_again(make: Make) -> None:
+    consumer = make()
+    feed(consumer, {ONE: records(ONE, 1)})
+    (message,) = await drained(consumer)
+    message.batch.done_all()
+    real, consumer._commit = consumer._commit, lambda offsets: asyncio.sleep(0, False)
+
+    assert not await consumer.force_commit()
+    consumer._commit = real
+    assert await consumer.force_commit()
+    assert consumer.log_of_commits == [{ONE: 2}]
+
+
+async def test_a_drain_waits_for_what_was_begun_and_commits_it(make: Make) -> None:
+    consumer = make()
+    feed(consumer, {ONE: records(ONE, 1, 2, 3)})
+    (message,) = await drained(consumer)
+    message.batch.begin(2)
+    asyncio.get_running_loop().call_later(0.05, message.batch.done, 0)
+    asyncio.get_running_loop().call_later(0.06, message.batch.done, 1)
+
+    await consumer.drain()
+
+    assert consumer.draining.is_set()
+    assert message.batch.halted
+    assert consumer.log_of_commits == [{ONE: 3}]
+
+
+async def test_a_drain_is_bounded_when_a_request_hangs(make: Make) -> None:
+    consumer = make()
+    feed(consumer, {ONE: records(ONE, 1, 2)})
+    (message,) = await drained(consumer)
+    message.batch.begin(2)
+    message.batch.done(0)
+    began = asyncio.get_running_loop().time()
+
+    await consumer.drain()
+
+    assert 0.15 < asyncio.get_running_loop().time() - began < 2
+    assert consumer.log_of_commits == [{ONE: 2}]
+
+
+async def test_a_topic_that_was_made_anew_is_read_from_its_start(make: Make) -> None:
+    # Stock drops every message below the highest offset it has seen.
+    consumer = make()
+    consumer._read_offset[ONE] = 1000
+
+    assert consumer._read_offset[ONE] is None
+
+
+# -- what we lean on -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "getmany", "force_commit", "perform_seek", "on_partitions_revoked", "on_partitions_assigned",
+        "wait_empty", "ack", "_add_gap", "on_buffer_full", "on_buffer_drop", "verify_event_path",
+        "_new_consumer_thread",
+    ],
+)  # fmt: skip
+def test_every_method_we_override_is_one_of_fausts(name: str) -> None:
+    assert hasattr(driver.Consumer, name), f"faust-streaming no longer has Consumer.{name}"
+    ours, theirs = getattr(transport.Consumer, name), getattr(driver.Consumer, name)
+    assert inspect.iscoroutinefunction(ours) == inspect.iscoroutinefunction(theirs)
+
+
+def test_aiokafkas_private_settings_are_where_we_set_them() -> None:
+    source = inspect.getsource(AIOKafkaConsumer)
+    assert "_partition_assignment_strategy" in source
+    assert "_fetch_max_wait_ms" in source
+    assert "_prefetch_backoff" in inspect.getsource(Fetcher)
+    assert "_create_worker_consumer" in vars(driver.AIOKafkaConsumerThread)
+
+
+# -- why: what stock Faust does -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("committed", "gap", "acked", "unfinished", "stock_commits"),
+    [
+        (None, (11, 20), [10, 21], 20, 22),  # the end of a gap is taken as finished
+        (10, None, [11], 10, 12),  # the record at the committed offset is taken as finished
+        (None, None, [5, 6], 0, 7),  # without a committed offset nothing is checked
+    ],
+)
+async def test_stock_faust_commits_past_unfinished_records(
+    make: Make,
+    committed: int | None,
+    gap: tuple[int, int] | None,
+    acked: list[int],
+    unfinished: int,
+    stock_commits: int,
+) -> None:
+    consumer = make(type("Stock", (driver.Consumer,), {}))
+    consumer._committed_offset[ONE] = committed
+    if gap:
+        await StockConsumer._add_gap(consumer, ONE, *gap)
+    consumer._acked[ONE] = acked
+
+    assert StockConsumer._new_offset(consumer, ONE) == stock_commits > unfinished
