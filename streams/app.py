@@ -19,13 +19,13 @@ import faust
 
 from streams import web
 from streams.codec import Decoder
+from streams.decoding.registry import Registry
 from streams.delay import Delay
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
 from streams.letters import Letters
 from streams.producer import Producer
-from streams.registry import Registry
 from streams.request import Client
 from streams.route import Router
 from streams.settings import Settings

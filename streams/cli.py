@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from streams import commands, configschema, show
-from streams.problems import ConfigError
+from streams import commands, show
+from streams.config import schema as config_schema
+from streams.config.problems import ConfigError
 from streams.settings import load
 
 app = typer.Typer(
@@ -124,7 +125,7 @@ def destinations_check(config: Config = CONFIG, as_json: Json = False) -> None:
 @app.command()
 def schema() -> None:
     """The JSON Schema of the config file, for editors (docs/distributary.schema.json)."""
-    typer.echo(configschema.text(configschema.generate()), nl=False)
+    typer.echo(config_schema.text(config_schema.generate()), nl=False)
 
 
 # -- write ---------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from typing import Any
 
 import orjson
 
-from streams import datum
-from streams.event import FREE_FORM, normalise
-from streams.registry import Registered, Registry, RegistryUnavailable, SchemaMissing
-from streams.undecodable import Reason, Undecodable
+from streams.decoding import datum
+from streams.decoding.event import FREE_FORM, normalise
+from streams.decoding.registry import Registered, Registry, RegistryUnavailable, SchemaMissing
+from streams.decoding.undecodable import Reason, Undecodable
 
 __all__ = [
     "Decoder",

@@ -16,17 +16,17 @@ from confluent_kafka.admin import AdminClient
 from streams import codec, deadletters, durations, ledger, logs, reach, topics
 from streams.codec import Decoder
 from streams.deadletters import DeadLetter, Redriven, Wanted
+from streams.decoding.registry import Registry
+from streams.decoding.undecodable import Undecodable
 from streams.destinations import Audience, Destination, configured
 from streams.ledger import Inbound, Sums
 from streams.letters import Letters
 from streams.producer import Outgoing, Producer
-from streams.registry import Registry
 from streams.replay import Job, Replay, stretch
 from streams.route import Router
 from streams.scan import Scanner
 from streams.settings import Settings
 from streams.topics import Names, State, Status
-from streams.undecodable import Undecodable
 
 #: Events written together by `produce`.
 CHUNK = 500

@@ -21,7 +21,7 @@ from typing import Any
 
 from connectors.base import Bound
 from connectors.event import EVENT_TYPES
-from streams.sections import Limits, Network
+from streams.config.sections import Limits, Network
 from streams.settings import Settings
 from streams.topics import Names
 

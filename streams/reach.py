@@ -3,8 +3,8 @@
 import asyncio
 from urllib.parse import urlsplit
 
-from streams import addresses
-from streams.faults import Fault
+from streams.http import addresses
+from streams.http.faults import Fault
 
 
 async def look(url: str, allow_private: bool, timeout_s: float) -> tuple[bool, str]:

@@ -10,9 +10,9 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from streams import datum
+from streams.decoding import datum
+from streams.decoding.undecodable import Undecodable
 from streams.headers import Tracking
-from streams.undecodable import Undecodable
 
 #: How much of an answer's body an attempt keeps, in characters.
 LONGEST_BODY_HEAD = 512

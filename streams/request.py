@@ -3,7 +3,7 @@
     client = Client(timeout_s=10)                   # one per destination
     answer = await client.send(Request("POST", "https://example.com/hook", {}, b"{}"))
 
-The HTTP client of the hot path is pyreqwest. Only this file, `faults` (its exceptions) and `routes` (its
+The HTTP client of the hot path is pyreqwest. Only this file, `faults` (its exceptions) and `hosts` (its
 clients) know it; `addresses` and `certificates` do what it cannot. What it does that a reader would not
 expect, seen with 0.15.1:
 
@@ -32,9 +32,9 @@ from pyreqwest.response import Response, ResponseBodyReader
 
 from connectors.answers import UNKNOWN, Answer
 from connectors.base import Request
-from streams import certificates, faults
-from streams.faults import Fault
-from streams.routes import Route, Routes
+from streams.http import certificates, faults
+from streams.http.faults import Fault
+from streams.http.hosts import Host, Hosts
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Client:
         self._in_flight = in_flight
         self._authorities = _certificates(ca_file) if ca_file else None
         self._body_limit = body_limit
-        self._routes = Routes(self._builder, allow_private)
+        self._hosts = Hosts(self._builder, allow_private)
         self._closed = False
         try:
             self._builder().build()  # what is wrong here fails now, not at the first event
@@ -115,30 +115,28 @@ class Client:
     async def close(self) -> None:
         """Close what is idle and give up what is in flight; further requests are ECONNABORTED."""
         self._closed = True
-        await self._routes.close()
+        await self._hosts.close()
 
     async def _exchange(self, request: Request, deadline: float) -> Reply | Fault:
         url = _parse(request.url)
         if isinstance(url, Fault):
             return url
-        route = faults.CLOSED if self._closed else await self._routes.find(url.host_str or "", deadline)
-        if isinstance(route, Fault):
-            return route
-        end = await self._try_addresses(route, request, url, deadline)
+        host = faults.CLOSED if self._closed else await self._hosts.find(url.host_str or "", deadline)
+        if isinstance(host, Fault):
+            return host
+        end = await self._try_addresses(host, request, url, deadline)
         if end == faults.UNVERIFIED:
-            return Fault(await _distrust(route, url, deadline))
+            return Fault(await _distrust(host, url, deadline))
         return end
 
-    async def _try_addresses(
-        self, route: Route, request: Request, url: Url, deadline: float
-    ) -> Reply | Fault:
+    async def _try_addresses(self, host: Host, request: Request, url: Url, deadline: float) -> Reply | Fault:
         """Ask one address; ask the next one too if it is certain that nothing was sent to the first."""
-        for _ in range(min(len(route.addresses), MOST_ADDRESSES)):
-            address = route.address
-            end = await self._ask(route.client, request, url, deadline)
+        for _ in range(min(len(host.addresses), MOST_ADDRESSES)):
+            address = host.address
+            end = await self._ask(host.client, request, url, deadline)
             if not (isinstance(end, Fault) and end.unreachable):
                 break
-            route.leave(address)
+            host.leave(address)
             if deadline - time.monotonic() <= self._connect_timeout_s:
                 break
         return end
@@ -236,13 +234,13 @@ def _readable(headers: HeaderMap) -> list[tuple[str, str]]:
     return readable
 
 
-async def _distrust(route: Route, url: Url, deadline: float) -> str:
+async def _distrust(host: Host, url: Url, deadline: float) -> str:
     """Why the certificate is not trusted; asked once per resolution of the name, not per event."""
     port = url.port_or_known_default or 443
-    verdict = route.verdicts.get(port)
+    verdict = host.verdicts.get(port)
     if verdict is None:
         left = max(deadline - time.monotonic(), 0.001)
-        host = route.host.strip("[]")
-        verdict = await certificates.name_distrust(str(route.address), port, host, left)
-        route.verdicts[port] = verdict
+        name = host.name.strip("[]")
+        verdict = await certificates.name_distrust(str(host.address), port, name, left)
+        host.verdicts[port] = verdict
     return verdict

@@ -2,7 +2,7 @@
 
     settings = load("distributary.yaml")
 
-How the file is read: `streams.configfile`. What is said about mistakes: `streams.problems`.
+How the file is read: `streams.config.configfile`. What is said about mistakes: `streams.config.problems`.
 """
 
 import os
@@ -11,10 +11,11 @@ from pathlib import Path as FilePath
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from streams import configfile, durations, kafka, problems
-from streams.fields import Section, Wrong, secrets_in
-from streams.problems import ConfigError
-from streams.sections import OUTAGE_S, Destination, Inbound, Kafka, Retry, Worker
+from streams import durations
+from streams.config import configfile, kafka, problems
+from streams.config.fields import Section, Wrong, secrets_in
+from streams.config.problems import ConfigError
+from streams.config.sections import OUTAGE_S, Destination, Inbound, Kafka, Retry, Worker
 
 #: Shorter texts are not masked: a log would lose its ordinary words.
 SHORTEST_MASKED = 4

@@ -12,6 +12,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "chart"
 
+#: The cluster that helm is told of. A helm 3 that was built from source takes 1.20 for granted.
+KUBERNETES = ("--kube-version", "1.37.0")
+
 #: Sets of values that the chart must do justice to; none at all is the first of them.
 VALUE_SETS: dict[str, tuple[Path, ...]] = {
     "defaults": (),
@@ -72,7 +75,7 @@ class Chart:
     _rendered: dict[tuple[object, ...], Rendered] = field(default_factory=dict)
 
     def lint(self, values: Iterable[Path] = ()) -> subprocess.CompletedProcess[str]:
-        return self._run("lint", "--strict", str(CHART), *_files(values))
+        return self._run("lint", "--strict", str(CHART), *KUBERNETES, *_files(values))
 
     def render(self, values: Iterable[Path] = (), **changes: Any) -> Rendered:
         """What helm makes of files of values and changes to them: `render(replicas=3)`."""
@@ -93,7 +96,9 @@ class Chart:
         self, values: Iterable[Path], changes: Mapping[str, Any]
     ) -> subprocess.CompletedProcess[str]:
         stdin = yaml.safe_dump(dict(changes))
-        return self._run("template", "shop", str(CHART), *_files(values), "--values", "-", stdin=stdin)
+        return self._run(
+            "template", "shop", str(CHART), *KUBERNETES, *_files(values), "--values", "-", stdin=stdin
+        )
 
     def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         environment = {"HOME": str(self.home), "PATH": "", "KUBECONFIG": str(self.home / "none")}

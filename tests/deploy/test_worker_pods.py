@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-from streams import addresses
+from streams.http import addresses
 from tests.deploy.chart import ONE_WEBHOOK, VALUE_SETS, Chart, Rendered, environment
 
 EVERY_SWITCH = VALUE_SETS["every-switch"]
@@ -26,8 +26,8 @@ def test_a_worker_joins_the_group_under_its_pods_name(chart: Chart) -> None:
 
 
 def test_a_worker_comes_back_as_the_same_member_unless_it_reads_other_topics(chart: Chart) -> None:
-    """Kafka gives a static member its old partitions back, whatever it subscribes to now: a destination that is
-    added would be read by nobody until something else makes the group rebalance (seen on Apache Kafka 4.3.1)."""
+    """Kafka gives a static member its old partitions back, whatever it subscribes to now: a new destination
+    would be read by nobody until something else made the group rebalance (seen on Apache Kafka 4.3.1)."""
     crm, erp = (
         {"name": name, "connector": "webhook", "settings": {"url": "https://a.b"}} for name in ("crm", "erp")
     )

@@ -28,7 +28,7 @@ async def hasty() -> AsyncIterator[Client]:
     await client.close()
 
 
-@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 60_000])
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 10_000])
 async def test_the_head_of_a_body_is_kept_and_the_connection_used_again(client: Client, size: int) -> None:
     body = bytes(n % 251 for n in range(size))
     reply = b"HTTP/1.1 400 No\r\ncontent-length: %d\r\n\r\n" % size + body

@@ -1,6 +1,7 @@
 """Every row of the table of errors, made to happen on a real socket; those of TLS are in test_tls.py.
 
-The names are read from pyreqwest's causes (`streams.faults.TEXTS`): an upgrade that rewords one fails here.
+The names are read from pyreqwest's causes (`streams.http.faults.TEXTS`): an upgrade that rewords one
+fails here.
 """
 
 import asyncio

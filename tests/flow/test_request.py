@@ -148,7 +148,7 @@ async def test_even_what_nobody_foresaw_is_an_answer(
     async def find(*_: object) -> None:
         raise RuntimeError("hunter2")
 
-    monkeypatch.setattr("streams.addresses.find", find)
+    monkeypatch.setattr("streams.http.addresses.find", find)
     answer = await client.send(Request("POST", "http://hook.example/", {}, b""))
     assert (answer.code, outcome_of(answer)) == ("UNKNOWN", Outcome.RETRY)
     assert "request.unforeseen" in caplog.text

@@ -153,7 +153,7 @@ async def test_why_a_certificate_is_not_trusted_is_looked_at_once(
         looked.append(where)
         return "DEPTH_ZERO_SELF_SIGNED_CERT"
 
-    monkeypatch.setattr("streams.certificates.name_distrust", name_distrust)
+    monkeypatch.setattr("streams.http.certificates.name_distrust", name_distrust)
     async with serving(sockets.accepts, certificate("127.0.0.1").server()) as peer:
         for _ in range(3):
             assert_rejected(await client.send(post(peer)), "DEPTH_ZERO_SELF_SIGNED_CERT")

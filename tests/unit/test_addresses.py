@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import addresses
-from streams.addresses import Standing, allowed, find, standing
-from streams.faults import Fault
+from streams.http import addresses
+from streams.http.addresses import Standing, allowed, find, standing
+from streams.http.faults import Fault
 
 
 @pytest.mark.parametrize(

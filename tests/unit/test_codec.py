@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 
-from streams import datum
 from streams.codec import (
     DEEPEST,
     Decoder,
@@ -14,6 +13,7 @@ from streams.codec import (
     encode_avro,
     encode_json,
 )
+from streams.decoding import datum
 from tests.unit import referee
 from tests.unit.samples import EVENT, SAMPLE, refused
 

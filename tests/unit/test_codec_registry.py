@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streams.codec import Decoder, Reason, RegistryUnavailable, encode_avro, encode_confluent
-from streams.registry import Registry
+from streams.decoding.registry import Registry
 from tests.unit import referee
 from tests.unit.registries import FakeRegistry, serving
 from tests.unit.samples import EVENT, SAMPLE, refused

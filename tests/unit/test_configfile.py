@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import configfile
-from streams.fields import Secret, Unresolved
-from streams.problems import ConfigError
+from streams.config import configfile
+from streams.config.fields import Secret, Unresolved
+from streams.config.problems import ConfigError
 
 
 def read(text: str, env: dict[str, str] | None = None) -> configfile.Document:

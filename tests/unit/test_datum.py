@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import datum
-from streams.datum import UnsupportedSchema, parse, plain
-from streams.undecodable import Reason, Undecodable
+from streams.decoding import datum
+from streams.decoding.datum import UnsupportedSchema, parse, plain
+from streams.decoding.undecodable import Reason, Undecodable
 from tests.unit import referee
 
 TEXT = parse(json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]}))

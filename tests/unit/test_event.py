@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from streams.event import normalise
-from streams.undecodable import Reason, Undecodable
+from streams.decoding.event import normalise
+from streams.decoding.undecodable import Reason, Undecodable
 
 
 def refused(**fields: Any) -> str:

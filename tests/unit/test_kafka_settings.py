@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from faust.types.auth import AuthProtocol, SASLMechanism
 
 from streams import settings
-from streams.kafka import ENVIRONMENT, Connection
-from streams.problems import ConfigError
+from streams.config.kafka import ENVIRONMENT, Connection
+from streams.config.problems import ConfigError
 from tests.flow.certificates import certificate
 
 SHORT = """\

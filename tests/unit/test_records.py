@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import schemas
 from streams import records
+from streams.decoding.undecodable import Reason, Undecodable
 from streams.headers import Source, Tracking
 from streams.records import Attempt, Lane, Outcome, Routed
-from streams.undecodable import Reason, Undecodable
 from tests.unit import referee
 
 ATTEMPT, ROUTED = schemas.current("attempt"), schemas.current("routed")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from streams import registry
-from streams.registry import Registered, Registry, RegistryUnavailable, SchemaMissing, SchemaRefused
+from streams.decoding import registry
+from streams.decoding.registry import Registered, Registry, RegistryUnavailable, SchemaMissing, SchemaRefused
 from tests.unit.registries import FakeRegistry, serving, slowly
 
 

@@ -9,7 +9,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 from fastavro.utils import generate_one
 
 import schemas
-from streams import datum, event
+from streams.decoding import datum, event
 from tests.unit import referee
 
 EVERY = pytest.mark.parametrize("name", schemas.NAMES)

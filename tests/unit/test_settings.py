@@ -12,9 +12,11 @@ import yaml
 import connectors
 from connectors.base import Connector, Setting, SettingsError
 from connectors.event import EVENT_TYPES
-from streams import configschema, problems, settings
-from streams.fields import Secret
-from streams.problems import ConfigError
+from streams import settings
+from streams.config import problems
+from streams.config import schema as configschema
+from streams.config.fields import Secret
+from streams.config.problems import ConfigError
 from streams.settings import Settings
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema, model_validator
 
-from streams.fields import File, Path, Secret, SecretText, Section, Text, Wrong, plain
-from streams.problems import ConfigError
+from streams.config.fields import File, Path, Secret, SecretText, Section, Text, Wrong, plain
+from streams.config.problems import ConfigError
 
 if TYPE_CHECKING:
     from faust import SASLCredentials, SSLCredentials

@@ -14,8 +14,8 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
-from streams import faults
-from streams.faults import Fault
+from streams.http import faults
+from streams.http.faults import Fault
 
 Address: TypeAlias = IPv4Address | IPv6Address
 

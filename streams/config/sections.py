@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 import connectors
 from connectors.base import Bound
 from connectors.event import EVENT_TYPES
-from streams import durations, kafka, problems
-from streams.fields import (
+from streams import durations
+from streams.config import kafka, problems
+from streams.config.fields import (
     DestinationName,
     Duration,
     File,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.undecodable import Reason, Undecodable
+from streams.decoding.undecodable import Reason, Undecodable
 
 TYPES = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 

@@ -15,7 +15,7 @@ import httpx
 import orjson
 
 if TYPE_CHECKING:
-    from streams.kafka import Connection
+    from streams.config.kafka import Connection
 
 #: How long "there is no such schema" is believed, in seconds. Producers register a schema before they
 #: use its id, so this is rare; but who asks a registry that lags behind may ask again soon.

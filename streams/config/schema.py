@@ -1,6 +1,6 @@
 """The JSON Schema of the config file, for editors; checked in as docs/distributary.schema.json.
 
-Written anew by `python -m streams.configschema > docs/distributary.schema.json`.
+Written anew by `python -m streams.config.schema > docs/distributary.schema.json`.
 """
 
 import json

@@ -23,7 +23,7 @@ from fastavro.read import LOGICAL_READERS
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 import schemas
-from streams.undecodable import Reason, Undecodable
+from streams.decoding.undecodable import Reason, Undecodable
 
 #: A single-object encoding begins with these bytes; the schema's fingerprint and the datum follow.
 MARKER = b"\xc3\x01"

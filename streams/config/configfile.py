@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from streams.fields import Path, Secret, Unresolved
-from streams.problems import ConfigError, Problem, shown
+from streams.config.fields import Path, Secret, Unresolved
+from streams.config.problems import ConfigError, Problem, shown
 
 #: Bytes. The largest configuration we know of has 300 destinations and 120 KiB.
 LARGEST = 1024 * 1024

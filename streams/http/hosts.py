@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from pyreqwest.client import Client, ClientBuilder
 
-from streams import addresses, faults
-from streams.addresses import Address
-from streams.faults import Fault
+from streams.http import addresses, faults
+from streams.http.addresses import Address
+from streams.http.faults import Fault
 
 #: How long an answer of the resolver is used. getaddrinfo tells no TTL.
 FRESH_S = 60.0
@@ -24,10 +24,10 @@ MOST_HOSTS = 64
 
 
 @dataclass(slots=True)
-class Route:
+class Host:
     """One host: the addresses it may be reached at, the one in use first."""
 
-    host: str
+    name: str
     build: Callable[[], ClientBuilder]
     addresses: Sequence[Address] = ()
     resolved_at: float = 0.0
@@ -46,7 +46,7 @@ class Route:
         """The client that connects to `address` and nowhere else."""
         if self.address not in self.clients:
             # Port 0 stands for the URL's own port.
-            self.clients[self.address] = self.build().resolve(self.host, str(self.address), 0).build()
+            self.clients[self.address] = self.build().resolve(self.name, str(self.address), 0).build()
         return self.clients[self.address]
 
     def fresh(self, now: float) -> bool:
@@ -67,21 +67,21 @@ class Route:
             self.addresses = [*self.addresses[1:], address]
 
 
-class Routes:
+class Hosts:
     """The hosts of one destination. Each name is looked up once at a time, whoever asks."""
 
     def __init__(self, build: Callable[[], ClientBuilder], allow_private: bool) -> None:
         self._build = build
         self._allow_private = allow_private
-        self._routes: dict[str, Route] = {}
-        self._lookups: dict[str, asyncio.Task[Route | Fault]] = {}
+        self._hosts: dict[str, Host] = {}
+        self._lookups: dict[str, asyncio.Task[Host | Fault]] = {}
 
-    async def find(self, host: str, deadline: float) -> Route | Fault:
-        """The route to a host, resolved now where it must be; a resolver that is too slow has failed."""
+    async def find(self, host: str, deadline: float) -> Host | Fault:
+        """What is known of a host, resolved now where it must be; a resolver that is too slow has failed."""
         now = time.monotonic()
-        route = self._routes.get(host)
-        if route and route.fresh(now):
-            return route
+        entry = self._hosts.get(host)
+        if entry and entry.fresh(now):
+            return entry
         lookup = self._lookups.get(host) or self._begin(host)
         # Waited for, never cancelled: others wait for it too, and its thread cannot be stopped.
         await asyncio.wait((lookup,), timeout=deadline - now)
@@ -89,33 +89,33 @@ class Routes:
             return faults.CLOSED
         return lookup.result() if lookup.done() else Fault("EAI_AGAIN")
 
-    def _begin(self, host: str) -> asyncio.Task[Route | Fault]:
+    def _begin(self, host: str) -> asyncio.Task[Host | Fault]:
         lookup = asyncio.create_task(self._look_up(host), name=f"resolve {host}")
         self._lookups[host] = lookup
         lookup.add_done_callback(lambda _: self._lookups.pop(host, None))
         return lookup
 
-    async def _look_up(self, host: str) -> Route | Fault:
+    async def _look_up(self, host: str) -> Host | Fault:
         found = await addresses.find(host, self._allow_private)
         if isinstance(found, Fault):
-            self._routes.pop(host, None)
+            self._hosts.pop(host, None)
             return found
-        route = self._routes.get(host) or self._open(host)
-        route.update(found, time.monotonic())
-        return route
+        entry = self._hosts.get(host) or self._open(host)
+        entry.update(found, time.monotonic())
+        return entry
 
-    def _open(self, host: str) -> Route:
-        while len(self._routes) >= MOST_HOSTS:
-            self._routes.pop(next(iter(self._routes)))
-        self._routes[host] = Route(host, self._build)
-        return self._routes[host]
+    def _open(self, host: str) -> Host:
+        while len(self._hosts) >= MOST_HOSTS:
+            self._hosts.pop(next(iter(self._hosts)))
+        self._hosts[host] = Host(host, self._build)
+        return self._hosts[host]
 
     async def close(self) -> None:
         """Abandon lookups and requests in flight, and close idle connections."""
         for lookup in self._lookups.values():
             lookup.cancel()
-        for route in self._routes.values():
-            for client in route.clients.values():
+        for entry in self._hosts.values():
+            for client in entry.clients.values():
                 await client.close()
         # pyreqwest keeps idle connections open until the client itself is gone.
-        self._routes.clear()
+        self._hosts.clear()

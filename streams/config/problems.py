@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from connectors.base import Connector, SettingsError
 from connectors.settings import Shape
 from streams import durations
-from streams.fields import Path, Secret, Unresolved, Wrong, changed, plain, secrets_in
+from streams.config.fields import Path, Secret, Unresolved, Wrong, changed, plain, secrets_in
 
 #: Longer values are cut in messages, characters.
 SHOWN = 60

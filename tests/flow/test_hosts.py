@@ -10,7 +10,7 @@ import pytest
 
 from connectors.answers import Outcome, outcome_of
 from connectors.base import Request
-from streams import routes
+from streams.http import hosts
 from streams.request import Client
 from tests.flow import sockets
 from tests.flow.sockets import Peer, post, serving, until
@@ -59,8 +59,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.fixture(autouse=True)
 def short_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "FRESH_S", MINUTE_S)
-    monkeypatch.setattr(routes, "REFRESH_S", SECOND_S)
+    monkeypatch.setattr(hosts, "FRESH_S", MINUTE_S)
+    monkeypatch.setattr(hosts, "REFRESH_S", SECOND_S)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ async def test_a_name_is_looked_up_once_for_all_who_wait_and_again_after_a_minut
 async def test_a_name_is_looked_up_again_soon_after_a_connection_failed(
     client: Client, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "FRESH_S", 60)
+    monkeypatch.setattr(hosts, "FRESH_S", 60)
     # Given a name whose address has gone
     names.addresses = {"hook.example": ["127.0.0.2"]}
     async with serving(sockets.accepts) as peer:
@@ -224,11 +224,11 @@ async def test_a_lookup_that_is_closed_upon_is_over(names: Names) -> None:
 
 
 async def test_many_hosts_are_served_and_few_are_remembered(client: Client, names: Names) -> None:
-    names.addresses = {f"{n}.example": ["127.0.0.1"] for n in range(routes.MOST_HOSTS + 10)}
+    names.addresses = {f"{n}.example": ["127.0.0.1"] for n in range(hosts.MOST_HOSTS + 10)}
     async with serving(sockets.accepts) as peer:
         for host in names.addresses:
             peer.host = host
             assert (await client.send(post(peer))).status == 200
         # The connections of those forgotten are closed.
-        await until(lambda: peer.open <= routes.MOST_HOSTS)
+        await until(lambda: peer.open <= hosts.MOST_HOSTS)
     assert peer.connections == len(names.addresses)

@@ -1,0 +1,1 @@
+"""What `streams.request` stands on: addresses, hosts, certificates, and the names of faults."""
