@@ -13,6 +13,8 @@ import contextlib
 import logging
 import os
 import socket
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -24,10 +26,12 @@ from streams.delay import Delay
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
+from streams.flight import Partition, Record
 from streams.letters import Letters
 from streams.producer import Producer
 from streams.request import Client
 from streams.route import Router
+from streams.scan import Scanner
 from streams.settings import Settings
 from streams.settle import Settler
 from streams.topics import Names
@@ -82,11 +86,28 @@ class App(faust.App):
         self.worker_id = instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.drain_s = settings.worker.drain
         self._clients: list[Client] = []
-        super().__init__(settings.kafka.group, **faust_settings(settings, instance_id))
+        super().__init__(settings.kafka.group, **faust_settings(settings, self._member(instance_id)))
+
+    def _member(self, instance_id: str | None) -> str | None:
+        """The static member's name: another one when other topics are read.
+
+        Kafka gives a static member that comes back its old partitions, whatever it subscribes to now; a
+        destination that was added would be read by nobody (seen on Apache Kafka 4.3.1).
+        """
+        topics = sorted([self.settings.inbound.topic, *self.names.all_deliver, *self.names.all_delay])
+        return instance_id and f"{instance_id}.{zlib.crc32(' '.join(topics).encode()):08x}"
 
     def window(self, topic: str) -> int:
         """Batches of one partition of this topic in hand at once."""
         return WINDOW_OF_DELAY if topic in self._delay_topics else WINDOW
+
+    def read_plainly(self, tp: Partition, offset: int) -> Sequence[Record]:
+        """Some records from an offset on, read by librdkafka: what aiokafka can't parse. Blocks."""
+        scanner = Scanner(self.settings.kafka.confluent("distributary-plain"), self.settings.kafka.group)
+        try:
+            return next(scanner.read({tp: offset}, scanner.ends([tp])), [])
+        finally:
+            scanner.close()
 
     # -- life ----------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def worker(settings: Settings, instance_id: str | None, log_level: str, log_json
 
 def topics_of(settings: Settings, *, create: bool) -> list[State]:
     """Every topic and its state; missing ones are created if so asked."""
-    admin = AdminClient(settings.kafka.confluent("distributary-admin"))
+    admin = AdminClient({**settings.kafka.confluent("distributary-admin"), "log_level": 0})
     return (topics.create if create else topics.describe)(admin, topics.plan(settings))
 
 

@@ -77,15 +77,17 @@ class Delivery:
     async def _deliver(self, lane: Lane, batch: Batch, chunk: range) -> None:
         records = [batch.records[index] for index in chunk]
         try:
-            await until_done(
-                "deliver", batch, lambda: self.decoder.prepare(record.value for record in records)
-            )
-            ends = await self._attempt(lane, [self._open(lane, record) for record in records])
+            opened = await until_done("deliver", batch, lambda: self._open_all(lane, records))
+            ends = await self._attempt(lane, opened)
             await until_done("settle", batch, lambda: self.settler.settle(ends))
             for index in chunk:
                 batch.done(index)
         finally:
             lane.slots.release()
+
+    async def _open_all(self, lane: Lane, records: Sequence[Record]) -> list[Parcel | Stray]:
+        await self.decoder.prepare(record.value for record in records)
+        return [self._open(lane, record) for record in records]
 
     def _open(self, lane: Lane, record: Record) -> Parcel | Stray:
         """Read a record and make the connector's item of it, or say why there is none."""

@@ -8,10 +8,10 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
 
 log = logging.getLogger(__name__)
@@ -58,29 +58,34 @@ class Refused(Exception):
 
 
 class Ticket:
-    """Counts the delivery reports of one `send`."""
+    """Counts the delivery reports of one `send`, which come on librdkafka's thread, and on the loop's own
+    for records that it does not even take."""
 
-    __slots__ = ("failed", "future", "left", "producer")
+    __slots__ = ("_finished", "_left", "_lock", "failed", "future")
 
-    def __init__(self, producer: "Producer", count: int) -> None:
-        self.producer = producer
-        self.left = count
+    def __init__(self, count: int, future: "asyncio.Future[None]", finished: "Finished") -> None:
         self.failed: list[tuple[int, KafkaError]] = []
-        self.future: asyncio.Future[None] = producer.loop.create_future()
+        self.future = future
+        self._left = count
+        self._finished = finished
+        self._lock = threading.Lock()
 
-    def report(self, error: KafkaError | None, _message: Any) -> None:
-        """Called on librdkafka's thread, once per record."""
-        self.left -= 1
-        if not self.left:
-            self.producer.finished(self)
-
-    def report_of(self, index: int) -> Any:
-        def report(error: KafkaError | None, message: Any) -> None:
+    def report(self, index: int, error: KafkaError | None) -> None:
+        """One record is confirmed, or has failed."""
+        with self._lock:
             if error is not None:
                 self.failed.append((index, error))
-            self.report(error, message)
+            self._left -= 1
+            last = not self._left
+        if last:
+            self._finished(self)
 
-        return report
+    def report_of(self, index: int) -> Callable[[KafkaError | None, Any], None]:
+        """The callback of one record."""
+        return lambda error, _message: self.report(index, error)
+
+
+Finished = Callable[[Ticket], None]
 
 
 class Producer:
@@ -90,6 +95,7 @@ class Producer:
         self.loop = asyncio.get_running_loop()
         self._config = {**SETTINGS, **config, "logger": logging.getLogger("streams.librdkafka")}
         self._kafka = Librdkafka(self._config)
+        self._retired: list[Librdkafka] = []
         self._finished: deque[Ticket] = deque()
         self._woken = False
         self._open = True
@@ -108,37 +114,47 @@ class Producer:
         waiting = list(enumerate(records))
         backoff = 0.1
         while waiting:
-            failed = await self._send_once(waiting)
+            kafka = self._kafka
+            failed = await self._send_once(kafka, waiting)
             refused += [(index, error.name()) for index, error in failed if error.code() in PERMANENT]
             again = [(index, error) for index, error in failed if error.code() not in PERMANENT]
             waiting = [(index, records[index]) for index, _ in again]
             if again:
                 log.warning("produce.retry records=%d error=%s", len(again), again[0][1].name())
-                self._renew(again)
+                if any(error.fatal() for _, error in again):
+                    self._retire(kafka)
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_S)
         if refused:
             raise Refused(refused)
 
-    async def _send_once(self, records: Sequence[tuple[int, Outgoing]]) -> list[tuple[int, KafkaError]]:
-        ticket = Ticket(self, len(records))
+    async def _send_once(
+        self, kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]]
+    ) -> list[tuple[int, KafkaError]]:
+        ticket = Ticket(len(records), self.loop.create_future(), self._ticket_finished)
         for index, record in records:
-            while True:
-                try:
-                    self._kafka.produce(
-                        record.topic, record.value, record.key,
-                        headers=list(record.headers), on_delivery=ticket.report_of(index),
-                    )  # fmt: skip
-                    break
-                except BufferError:
-                    await asyncio.sleep(0.02)
+            await self._enqueue(kafka, record, index, ticket)
         await ticket.future
         return ticket.failed
 
-    def _renew(self, failed: Sequence[tuple[int, KafkaError]]) -> None:
-        """An idempotent producer that failed for good (lost sequence) must be made anew."""
-        if any(error.fatal() for _, error in failed):
-            log.error("produce.fatal error=%s: making a new producer", failed[0][1].name())
+    async def _enqueue(self, kafka: Librdkafka, record: Outgoing, index: int, ticket: Ticket) -> None:
+        """Hand a record to librdkafka, when it has room."""
+        topic, value, key, headers = record
+        while True:
+            try:
+                kafka.produce(topic, value, key, headers=list(headers), on_delivery=ticket.report_of(index))
+                return
+            except BufferError:
+                await asyncio.sleep(0.02)
+            except KafkaException as error:
+                ticket.report(index, error.args[0])
+                return
+
+    def _retire(self, kafka: Librdkafka) -> None:
+        """An idempotent producer that lost its sequence is of no more use; its reports still come."""
+        if kafka is self._kafka:
+            log.error("produce.fatal: making a new producer")
+            self._retired.append(kafka)
             self._kafka = Librdkafka(self._config)
 
     # -- delivery reports ----------------------------------------------------------------------
@@ -146,9 +162,11 @@ class Producer:
     def _poll(self) -> None:
         while self._open:
             self._kafka.poll(0.1)
+            for retired in self._retired:
+                retired.poll(0)
 
-    def finished(self, ticket: Ticket) -> None:
-        """On librdkafka's thread: wake the loop, once per burst."""
+    def _ticket_finished(self, ticket: Ticket) -> None:
+        """On either thread: wake the loop, once per burst."""
         self._finished.append(ticket)
         if not self._woken:
             self._woken = True

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import methodcaller
 from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -24,6 +25,8 @@ PASSING = frozenset(
 )
 
 Offsets = Mapping[Partition, int]
+#: Calls through C, which looks whether a call left an error behind; the interpreter itself may not.
+call_headers = methodcaller("headers")
 T = TypeVar("T")
 
 
@@ -54,8 +57,16 @@ class Fetched(NamedTuple):
     def of(cls, message: Message) -> "Fetched":
         return cls(
             message.topic(), message.partition(), message.offset(), message.timestamp()[1],
-            message.key(), message.value(), message.headers() or (),
+            message.key(), message.value(), _headers(message),
         )  # fmt: skip
+
+
+def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:
+    """A record's headers; none of them where a name is not UTF-8 (confluent-kafka then breaks off)."""
+    try:
+        return call_headers(message) or ()
+    except (SystemError, UnicodeDecodeError):
+        return ()
 
 
 class Scanner:

@@ -18,24 +18,19 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import Message
 
+from streams.fetch import FAUST_LOG, ConsumerThread
 from streams.flight import Batch, Flights, Partition
 
 log = logging.getLogger(__name__)
-#: Faust logs its own life under the name of the subclass, unless it is told otherwise.
-FAUST_LOG = logging.getLogger("faust.transport")
 
 #: Polled when every window is full: aiokafka counts a consumer that does not poll as idle and, past
 #: max.poll.interval, leaves the group for it; a member that only waits must stay.
 NOWHERE = frozenset({TP("", -1)})
-#: A fetch returns after this even if there is nothing; while it waits, partitions that became free
-#: meanwhile are not fetched (aiokafka has one fetch per broker under way), so it bounds their latency.
-FETCH_WAIT_MS = 100
 #: How soon a full window is looked at again.
 WINDOW_POLL_S = 0.02
 
@@ -61,24 +56,6 @@ class Batches(Schema):
             return app.create_event(None, message.batch, message.headers, message)
 
         return decode
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, with the settings that it offers no setting for."""
-
-    logger = FAUST_LOG
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        # Round robin moved 736 of 832 partitions when a ninth member joined, sticky 92.
-        consumer._partition_assignment_strategy = [StickyPartitionAssignor]
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        return consumer
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        # Else a partition whose fetched records wait for a window holds up its broker's next fetch 100 ms.
-        self._consumer._fetcher._prefetch_backoff = 0
 
 
 class Unremembered(dict[TP, int | None]):

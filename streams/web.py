@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import generate_latest
 
 from streams import metrics
 
@@ -32,7 +32,7 @@ def pages(app: Any) -> None:
         """Prometheus text."""
         for tp, flight in app.consumer.flights:
             metrics.IN_FLIGHT.labels(tp.topic, tp.partition).set(flight.in_flight)
-        return view.bytes(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+        return view.bytes(generate_latest(), content_type="text/plain")
 
 
 def stuck_partitions(app: Any, now: float) -> list[str]:

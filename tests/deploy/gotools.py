@@ -16,7 +16,7 @@ from streams.demo import jars
 
 #: Optimising takes a third of the build, and saves milliseconds of each run.
 BUILD = ("go", "install", "-gcflags=all=-N -l", "-ldflags=-s -w")
-#: Seconds. Helm takes 100 on two idle cores.
+#: Seconds. Helm takes 90 on two cores, and as long again where its modules come slowly.
 BUILD_TIMEOUT = 900
 
 

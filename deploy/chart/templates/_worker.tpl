@@ -1,16 +1,5 @@
 {{/* Longer pieces of the worker's pod. */}}
 
-{{/* Another one whenever the workers read other topics: see staticMembership in values.yaml. */}}
-{{- define "distributary.topicsMark" -}}
-{{- $names := list -}}
-{{- range .Values.config.destinations -}}
-{{- $names = append $names .name -}}
-{{- end -}}
-{{- $prefix := dig "kafka" "prefix" "" .Values.config -}}
-{{- $tiers := dig "retry" "tiers" list .Values.config -}}
-{{- list .Values.config.inbound.topic $prefix $tiers (sortAlpha $names) | toJson | sha256sum | trunc 8 -}}
-{{- end -}}
-
 {{- define "distributary.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
