@@ -124,6 +124,7 @@ class App(faust.App):
             {one.topic: self._lane(one) for one in audience.destinations}, decoder, settler, policy
         )
         delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining)
+        self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
         self.delay = Dispatcher("delay", delay.begin)
@@ -144,6 +145,8 @@ class App(faust.App):
         await super().on_stop()  # drains and commits
         for dispatcher in (self.route, self.deliver, self.delay):
             await dispatcher.close()
+        for tasks in self._under_way:  # what the drain did not wait for: its next owner does it again
+            await tasks.cancel()
         for client in self._clients:
             with contextlib.suppress(Exception):
                 await client.close()
@@ -168,6 +171,7 @@ def faust_settings(settings: Settings, instance_id: str | None) -> dict[str, Any
         "broker_max_poll_interval": 86_400.0,  # we always poll; see transport.NOWHERE
         "broker_max_poll_records": FETCH_RECORDS,
         "consumer_max_fetch_size": FETCH_BYTES,
+        "consumer_metadata_max_age_ms": 30_000,  # new partitions of a topic are found within this
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": instance_id,
         "stream_buffer_maxsize": 1_000_000,  # never the limit: the windows are

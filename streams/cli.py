@@ -163,8 +163,11 @@ def replay(
     """Re-consume a topic from a time to a time, for one destination."""
     settings = load(config)
     job = commands.job(settings, destination, start, end, topic, rate, replay_id)
-    with show.progress(as_json) as progress:
-        count = asyncio.run(commands.replay(settings, job, progress))
+    try:
+        with show.progress(as_json) as progress:
+            count = asyncio.run(commands.replay(settings, job, progress))
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted. To go on: distributary replay {show.resumption(job)}")
     show.replayed(job, count, as_json)
 
 

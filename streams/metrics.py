@@ -20,6 +20,10 @@ LATENESS = Histogram(
     ["tier"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900),
 )
-ROUTED = Counter("distributary_routed", "Events decided, per destination.", ["destination", "rule"])
-UNDECODABLE = Counter("distributary_undecodable", "Inbound records that are no event.", ["reason"])
+ROUTED = Counter(
+    "distributary_routed",
+    "Events decided: per destination and the rule that kept them back (none: they are on their way); "
+    "destination none: records that are no event, and why.",
+    ["destination", "rule"],
+)
 IN_FLIGHT = Gauge("distributary_in_flight", "Records in hand.", ["topic", "partition"])

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams import headers
+from streams import headers, metrics
 from streams.codec import Decoder, Undecodable
 from streams.destinations import Audience
 from streams.dispatch import Tasks, until_done
@@ -39,12 +39,12 @@ class Router:
         self._audience = audience
         self._letters = letters
         self._routed_topic = names.routed
-        self._tasks = Tasks()
+        self.tasks = Tasks()
 
     async def begin(self, batch: Batch) -> None:
         """Start on a batch; the window of its partition bounds how many are under way."""
         batch.begin(len(batch.records))
-        self._tasks.spawn(until_done("route", batch, lambda: self._route(batch)))
+        self.tasks.spawn(until_done("route", batch, lambda: self._route(batch)))
 
     async def _route(self, batch: Batch) -> None:
         await self.route(batch.records)
@@ -63,6 +63,8 @@ class Router:
         # Only now, so that whatever the routed topic says was put on a topic is on that topic.
         notes = Routed.of(records[0].topic, records[0].partition, records, lanes, replay)
         await self._letters.send([Outgoing(self._routed_topic, note.encode()) for note in notes])
+        for (destination, rule), offsets in lanes.items():
+            metrics.ROUTED.labels(destination or "none", rule or "none").inc(len(offsets))
 
     def _fan_out(
         self, records: Sequence[Record], replay: str | None, only: str | None

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -34,9 +34,13 @@ def kafka_error(error: KafkaException) -> str:
 
 
 def table(*columns: str) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    """A table of numbers, but for the first column and those whose name begins with "<": text."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        text = index == 0 or column.startswith("<")
+        made.add_column(
+            column.removeprefix("<"), justify="left" if text else "right", no_wrap=index == 0, overflow="fold"
+        )
     return made
 
 
@@ -44,60 +48,60 @@ def table(*columns: str) -> Table:
 
 
 def status(books: Any) -> None:
-    """A line per destination, and one for the inbound topic."""
+    """The sums, how deliveries went, and the inbound topic."""
     console.print(sums(books.destinations))
+    console.print(rates(books.destinations))
     inbound = books.inbound
     console.print(
         f"inbound: {inbound.records} records, {inbound.queued} not routed yet, "
         f"{inbound.undecodable.total()} undecodable{_named(inbound.undecodable)}, "
         f"{inbound.unaccounted} unaccounted"
     )
-    for place in [
-        *inbound.missing,
-        *(place for line in books.destinations.values() for place in line.missing),
-    ]:
+    places = [place for line in books.destinations.values() for place in line.missing]
+    for place in [*inbound.missing, *places]:
         console.print(f"[red]unaccounted: {place}")
 
 
 def sums(lines: dict[str, Sums]) -> Table:
-    """The sums of each destination, and the first-attempt and final delivery rate of what is over."""
+    """accepted = delivered + filtered + dead + waiting + queued + unaccounted"""
     made = table(
-        "destination",
-        "accepted",
-        "delivered at first",
-        "after retries",
-        "filtered",
-        "dead",
-        "waiting",
-        "queued",
-        "unaccounted",
-        "first rate",
-        "final rate",
+        "destination", "accepted", "delivered", "filtered", "dead", "waiting", "queued", "unaccounted"
     )
+    for name, line in sorted(lines.items()):
+        totals = (line.accepted, line.delivered, line.filtered.total(), line.dead.total())
+        moving = (line.waiting.total(), line.queued)
+        lost = f"[red]{line.unaccounted}" if line.unaccounted else "0"
+        made.add_row(name, *map(str, (*totals, *moving)), lost)
+    return made
+
+
+def rates(lines: dict[str, Sums]) -> Table:
+    """Delivered at the first attempt and in the end, as a share of what is over; and what the others are."""
+    made = table("destination", "at first", "after retries", "first rate", "final rate", "<the others")
     for name, line in sorted(lines.items()):
         made.add_row(
             name,
-            str(line.accepted),
             str(line.delivered_first),
             str(line.delivered - line.delivered_first),
-            _total(line.filtered),
-            _total(line.dead),
-            _total(line.waiting),
-            str(line.queued),
-            f"[red]{line.unaccounted}" if line.unaccounted else "0",
             _rate(line.delivered_first, line),
             _rate(line.delivered, line),
+            _others(line),
         )
     return made
 
 
-def _total(counts: Counter[str]) -> str:
-    parts = "\n".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)
-    return parts or "0"
+def _others(line: Sums) -> str:
+    kinds = {"dead": line.dead, "waiting": line.waiting, "filtered": line.filtered}
+    said = (f"{kind}: {_counts(counts)}" for kind, counts in kinds.items() if counts.total())
+    return "; ".join(said)
 
 
-def _named(counts: dict[str, int]) -> str:
-    return f" ({', '.join(f'{name} {count}' for name, count in counts.items())})" if counts else ""
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    return f" ({_counts(counts)})" if counts else ""
 
 
 def _rate(part: int, line: Sums) -> str:
@@ -114,7 +118,7 @@ def topics(states: list[State], json_wanted: bool) -> int:
         as_json([{"topic": s.topic.name, "status": s.status, "partitions": s.partitions,
                   "differences": s.differences, "reason": s.reason} for s in states])  # fmt: skip
     else:
-        made = table("topic", "status", "partitions", "what is on it", "differs from what is configured")
+        made = table("topic", "<status", "partitions", "<what is on it", "<differs from the config")
         for s in states:
             made.add_row(s.topic.name, s.status, str(s.partitions or "-"), s.topic.purpose,
                          s.reason or "\n".join(s.differences))  # fmt: skip
@@ -136,7 +140,7 @@ def destinations(settings: Any, json_wanted: bool) -> None:
     ]
     if json_wanted:
         return as_json(rows)
-    made = table("destination", "connector", "types", "in flight", "timeout", "private addresses")
+    made = table("destination", "<connector", "<types", "in flight", "timeout", "private addresses")
     for row in rows:
         made.add_row(row["name"], row["connector"], ", ".join(row["types"]), str(row["in_flight"]),
                      f"{row['timeout_s']:g} s", "allowed" if row["allow_private"] else "refused")  # fmt: skip
@@ -148,7 +152,7 @@ def checks(results: list[dict[str, Any]], json_wanted: bool) -> int:
     if json_wanted:
         as_json(results)
     else:
-        made = table("destination", "reachable", "what was found")
+        made = table("destination", "<reachable", "<what was found")
         for result in results:
             made.add_row(result["name"], "yes" if result["reachable"] else "[red]no", result["detail"])
         console.print(made)
@@ -167,6 +171,13 @@ def progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     with bar:
         task = bar.add_task("replay", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def resumption(job: Job) -> str:
+    """The arguments that continue a replay where it was interrupted."""
+    start, end = (datetime.fromtimestamp(ms / 1000, UTC).isoformat() for ms in (job.from_ms, job.to_ms))
+    what = f"--id {job.id} --destination {job.destination} --topic {job.topic}"
+    return f"{what} --from {start} --to {end} --rate {job.rate:g}"
 
 
 def replayed(job: Job, count: int, json_wanted: bool) -> None:
@@ -192,7 +203,7 @@ def groups(letters: Iterable[DeadLetter], json_wanted: bool) -> None:
                 for k, n in sorted(counted.items())
             ]
         )
-    made = table("destination", "reason", "error", "events")
+    made = table("destination", "<reason", "<error", "events")
     for key, count in sorted(counted.items()):
         made.add_row(*key, str(count))
     return console.print(made if counted else "nothing is dead")
