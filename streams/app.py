@@ -28,6 +28,7 @@ from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
 from streams.flight import Partition, Record
 from streams.letters import Letters
+from streams.masking import Masking
 from streams.producer import Producer
 from streams.request import Client
 from streams.route import Router
@@ -139,7 +140,7 @@ class App(faust.App):
             body_limit=one.bound.connector.answer_bytes,
         )
         self._clients.append(client)
-        return Lane(one.bound, client, asyncio.Semaphore(one.limits.in_flight))
+        return Lane(one.bound, client, asyncio.Semaphore(one.limits.in_flight), Masking(one.bound.secrets))
 
     async def on_stop(self) -> None:
         await super().on_stop()  # drains and commits

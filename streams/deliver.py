@@ -19,6 +19,7 @@ from streams.codec import Decoder, Undecodable
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
 from streams.headers import Tracking
+from streams.masking import Masking
 from streams.request import Client
 from streams.retry import Policy
 from streams.settle import Settler, Stray, Verdict
@@ -33,6 +34,8 @@ class Lane:
     bound: Bound
     client: Client
     slots: asyncio.Semaphore
+    #: Of the destination's secrets: some answers repeat what they were sent.
+    mask: Masking
 
     def chunks(self, count: int) -> Iterator[range]:
         """The records of a batch, grouped into requests: one each, or as many as one request may carry."""
@@ -110,9 +113,9 @@ class Delivery:
             count = lane.bound.batch.take([one.item or b"" for one in sendable]) if lane.bound.batch else 1
             await _send(lane, sendable[:count])
             sendable = sendable[count:]
-        return [self._verdict(one) if isinstance(one, Parcel) else one for one in opened]
+        return [self._verdict(lane, one) if isinstance(one, Parcel) else one for one in opened]
 
-    def _verdict(self, parcel: Parcel) -> Verdict:
+    def _verdict(self, lane: Lane, parcel: Parcel) -> Verdict:
         answer, started_ms = parcel.answer, int(parcel.started * 1000)
         now = time.time()
         decision = retry.decide(
@@ -126,7 +129,10 @@ class Delivery:
             now_ms=int(now * 1000),
             roll=random.random(),  # noqa: S311
         )
-        return Verdict(parcel.record, decision, answer, started_ms, parcel.detail)
+        detail = parcel.detail
+        if answer and parcel.outcome is not Outcome.DELIVERED:
+            detail = lane.mask.head(answer.body.decode("utf-8", "replace"))
+        return Verdict(parcel.record, decision, answer, started_ms, detail)
 
 
 async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:

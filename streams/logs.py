@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-MASK = "***"
-#: Shorter values are not masked: they would mask ordinary words.
-SHORTEST_SECRET = 4
+from streams.masking import Masking
+
 #: Loggers of libraries that say more than a person wants to read at the level we log at.
 QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "asyncio", "aiohttp")
 
@@ -19,15 +18,10 @@ class Masked(logging.Formatter):
     def __init__(self, inner: logging.Formatter, secrets: Iterable[str]) -> None:
         super().__init__()
         self._inner = inner
-        self._secrets = sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._mask = Masking(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.mask(self._inner.format(record))
-
-    def mask(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+        return self._mask(self._inner.format(record))
 
 
 class Lines(logging.Formatter):

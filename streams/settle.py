@@ -19,7 +19,7 @@ from streams.headers import Death, Source
 from streams.letters import Letters
 from streams.producer import Outgoing
 from streams.records import Attempt, Outcome
-from streams.retry import Dead, Decision, Delivered, Reason, Retry
+from streams.retry import Dead, Decision, Reason, Retry
 from streams.topics import Names
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Verdict:
     #: The answer of the attempt; None when no request was made.
     answer: Answer | None
     started_ms: int
-    #: Why no request was made, or what the connector made of the answer.
+    #: What a person reads first about a failure: why no request was made, or the head of the answer's body.
     detail: str = ""
 
 
@@ -82,7 +82,7 @@ class Settler:
                 topic = self._names.delay(decision.tier.name)
                 return Outgoing(topic, record.value, record.key, headers.write(decision.tracking, own))
             case Dead():
-                death = Death(decision.reason, decision.error, _detail(verdict), int(time.time() * 1000))
+                death = Death(decision.reason, decision.error, verdict.detail, int(time.time() * 1000))
                 return self._letters.dead(record, death, decision.tracking)
             case _:
                 return None
@@ -106,7 +106,7 @@ class Settler:
             elapsed_ms=answer.elapsed_ms if answer else 0,
             tier=decision.tier.name if isinstance(decision, Retry) else None,
             not_before_ms=decision.not_before_ms if isinstance(decision, Retry) else None,
-            body_head=_detail(verdict)[:BODY_HEAD] or None,
+            body_head=verdict.detail[:BODY_HEAD] or None,
             worker=self._worker,
         )
         return Outgoing(self._names.attempts, attempt.encode(), tracking.event_id.encode())
@@ -120,13 +120,6 @@ def _word(decision: Decision) -> Outcome:
             return Outcome.DEAD
         case _:
             return Outcome.DELIVERED
-
-
-def _detail(verdict: Verdict) -> str:
-    """What a person reads first about a failure; nothing for a success."""
-    if verdict.detail or verdict.answer is None or isinstance(verdict.decision, Delivered):
-        return verdict.detail
-    return verdict.answer.body.decode("utf-8", "replace")
 
 
 def _count(verdict: Verdict) -> None:
