@@ -1,7 +1,7 @@
 """The destinations Distributary can deliver to: one file each, found by its name::
 
     bound = connectors.load("webhook").bind({"url": "https://example.com/hook"})
-    request = bound.request([bound.item(event)], key="evt-1:crm-hook", now=time.time())
+    request = bound.request([bound.item(event)], key="evt-1_crm-hook", now=time.time())
 
 Nothing here does I/O: others send the request, and ask ``bound.outcomes(answer, 1)`` what the answer means.
 """

@@ -82,9 +82,40 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """See it work: a local Apache Kafka, workers, a hostile destination, and the sums at the end."""
-    from streams.demo import run  # brings packages that a worker does not need
+    try:  # packages that a worker does not need
+        import cryptography  # noqa: F401
+        import jgo  # noqa: F401
 
+        from streams.demo import run
+    except ImportError as missing:
+        raise commands.Unusable(f"the demo needs {missing.name}: pip install 'distributary[demo]'") from None
     sys.exit(run.demo(run.Options(events, seconds, workers, keep, as_json)))
+
+
+@app.command()
+def verify(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="A config file: its Kafka is used, and nothing else of it."),
+    ] = None,
+    faults: Annotated[
+        str | None, typer.Option(help="Only these scenarios: a,b,c; `kill-*` is all that begin so.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same events and the same choices again.")] = None,
+    events: Annotated[int, typer.Option(min=20, help="Events in each scenario.")] = 300,
+    kills: Annotated[int, typer.Option(min=1, help="Workers that `random-kills` kills.")] = 5,
+    keep: Annotated[Path | None, typer.Option(help="Keep configs and logs in this folder.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove that nothing is lost: load, faults on purpose, and what became of every event."""
+    from streams.verify import faults as scenarios
+    from streams.verify import report, run
+
+    if only_list:
+        report.listing(scenarios.SCENARIOS)
+        return
+    sys.exit(run.verify(run.Options(config, faults, seed, events, kills, as_json, keep)))
 
 
 # -- look ----------------------------------------------------------------------------------------
@@ -195,11 +226,14 @@ def dlq_show(
 @dlq_app.command("redrive")
 def dlq_redrive(
     destination: Destination = None, reason: Reason = None, error: Error = None, event: EventId = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is dead.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many.")] = None,
     config: Config = CONFIG, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Bring dead events back to their destination, with a new retry budget and the same idempotency key."""
+    """Bring dead events back to their destination: a new retry budget, the same idempotency key."""
     chosen = commands.wanted(destination, reason, error, event)
+    if not (everything or chosen.any):
+        raise commands.Unusable("say which: --destination, --reason, --error, --event; or --all")
     show.redriven(asyncio.run(commands.redrive(load(config), chosen, limit)), as_json)
 
 

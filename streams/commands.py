@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from streams import codec, deadletters, durations, ledger, logs, reach, topics
 from streams.codec import Decoder
 from streams.deadletters import DeadLetter, Redriven, Wanted
-from streams.decoding.registry import Registry
+from streams.decoding.registry import NoRegistry, Registry, RegistryUnavailable
 from streams.decoding.undecodable import Undecodable
 from streams.destinations import Audience, Destination, configured
 from streams.ledger import Inbound, Sums
@@ -24,9 +25,11 @@ from streams.letters import Letters
 from streams.producer import Outgoing, Producer
 from streams.replay import Job, Replay, stretch
 from streams.route import Router
-from streams.scan import Scanner
+from streams.scan import ANSWER_S, Scanner
 from streams.settings import Settings
 from streams.topics import Names, State, Status
+
+log = logging.getLogger(__name__)
 
 #: Events written together by `produce`.
 CHUNK = 500
@@ -41,11 +44,38 @@ def worker(settings: Settings, instance_id: str | None, log_level: str, log_json
     from streams.app import build  # Faust takes a second to import; other commands do without it
     from streams.worker import run
 
+    if log_level.upper() not in logs.LEVELS:
+        raise Unusable(f"no log level {log_level!r}; there are: {', '.join(logs.LEVELS).lower()}")
     logs.setup(log_level, settings.secrets(), as_json=log_json)
+    expect_answer(settings)
     missing = [state for state in topics_of(settings, create=True) if state.status is Status.FAILED]
     if missing:
         raise Unusable("\n".join(f"topic {state.topic.name}: {state.reason}" for state in missing))
+    _check_registry(settings)
     run(build(settings, instance_id))
+
+
+def expect_answer(settings: Settings) -> None:
+    """Raises KafkaException when no broker answers: a producer would try for ever, and say nothing."""
+    AdminClient(settings.kafka.confluent("distributary-command") | {"log_level": 0}).list_topics(
+        timeout=ANSWER_S
+    )
+
+
+def _check_registry(settings: Settings) -> None:
+    """A wrong URL would make every event of a registered schema undecodable: better not to start.
+
+    A registry that is away holds up such events alone, when they come.
+    """
+    if registry := Registry.of(settings.kafka):
+        try:
+            registry.check()
+        except NoRegistry as fault:
+            raise Unusable(f"kafka.schema_registry_url: {fault}") from None
+        except RegistryUnavailable as fault:
+            log.warning("registry.unavailable: %s", fault)
+        finally:
+            registry.close()
 
 
 def topics_of(settings: Settings, *, create: bool) -> list[State]:
@@ -97,6 +127,7 @@ def scanner(settings: Settings) -> Iterator[Scanner]:
 
 @asynccontextmanager
 async def letters(settings: Settings) -> AsyncIterator[Letters]:
+    expect_answer(settings)
     producer = Producer(settings.kafka.confluent("distributary-command"))
     try:
         yield Letters(producer, Names.of(settings).dlq)
@@ -121,14 +152,21 @@ async def produce(settings: Settings, file: Path, avro: bool) -> int:
 
 def _events(file: Path) -> Iterator[dict[str, Any]]:
     decoder = Decoder(None)
-    with open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield decoder.decode(line)
-            except Undecodable as fault:
-                raise Unusable(f"{file}:{number}: {fault}") from None
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            yield decoder.decode(line)
+        except Undecodable as fault:
+            raise Unusable(f"{file}:{number}: {fault}") from None
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with open(0, "rb", closefd=False) if str(file) == "-" else file.open("rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise Unusable(f"{file}: can't be read: {error.strerror}") from None
 
 
 def _key(event: dict[str, Any]) -> bytes | None:

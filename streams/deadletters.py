@@ -46,6 +46,11 @@ class Wanted:
     error: str | None = None
     event_id: str | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether anything was chosen at all."""
+        return self != Wanted()
+
     def __contains__(self, letter: DeadLetter) -> bool:
         tracking = letter.tracking
         return (
@@ -95,6 +100,7 @@ class Redriven:
     back: int = 0
     without_destination: int = 0  #: undecodable: fix the producer, or replay the source
     without_bytes: int = 0  #: too large for the dlq: replay the source
+    not_configured: int = 0  #: their destination is not in the config: nobody would read its topic
 
 
 async def redrive(letters: Letters, names: Names, chosen: Iterator[DeadLetter], worker: str) -> Redriven:
@@ -105,6 +111,8 @@ async def redrive(letters: Letters, names: Names, chosen: Iterator[DeadLetter], 
     for letter in chosen:
         if letter.tracking is None:
             result.without_destination += 1
+        elif letter.tracking.destination not in names.destinations:
+            result.not_configured += 1
         elif letter.record.value is None:
             result.without_bytes += 1
         else:

@@ -9,15 +9,15 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from streams import headers, metrics, retry
+from streams import failpoints, headers, metrics, retry
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
-from streams.headers import Tracking
+from streams.headers import Death, Tracking
 from streams.letters import Letters
 from streams.producer import Outgoing
-from streams.retry import Policy, Wait
+from streams.retry import Policy, Reason, Wait
 from streams.settle import Settler, Stray
 from streams.topics import Names
 
@@ -25,6 +25,9 @@ from streams.topics import Names
 LONGEST_NAP_S = 1.0
 #: At most this many records are released together.
 RELEASE = 100
+#: No record is held longer than so many lengths of its tier. None needs more, with all jitter; one whose
+#: due time is far off (a clock was wrong when it was written) goes through a tier again, and holds up nobody.
+LONGEST_HOLD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Delay:
         self.tasks.spawn(self._hold(batch))
 
     async def _hold(self, batch: Batch) -> None:
-        delayed = (_delayed(index, record) for index, record in enumerate(batch.records))
+        latest_ms = int(self.clock() * 1000) + LONGEST_HOLD * self._tier_ms(batch.tp.topic)
+        delayed = (_delayed(index, record, latest_ms) for index, record in enumerate(batch.records))
         waiting = sorted(delayed, key=lambda one: one.due_ms)
         while waiting and await self._wait_until(waiting[0].due_ms, batch):
             now_ms = int(self.clock() * 1000)
@@ -65,6 +69,10 @@ class Delay:
             await until_done("delay", batch, functools.partial(self._release, due, now_ms))
             for one in due:
                 batch.done(one.index)
+
+    def _tier_ms(self, topic: str) -> int:
+        name = self.names.tiers[topic]
+        return next(tier.ms for tier in self.policy.tiers if tier.name == name)
 
     async def _wait_until(self, due_ms: int, batch: Batch) -> bool:
         """Sleep until the wall clock says so; False when the batch is given back first."""
@@ -80,25 +88,41 @@ class Delay:
         strays = [Stray(delayed.record, delayed.fault) for delayed in due if delayed.tracking is None]
         await self.settler.settle(strays)
         await self.letters.send([self._onward(delayed, now_ms) for delayed in due if delayed.tracking])
+        if failpoints.ARMED:
+            failpoints.hit("while-releasing")
 
     def _onward(self, delayed: Delayed, now_ms: int) -> Outgoing:
         """Back to the deliver topic, or through a tier once more when its time has not come."""
         record, tracking = delayed.record, delayed.tracking
         assert tracking is not None
         metrics.LATENESS.labels(tracking.tier or "none").observe(max(0, now_ms - delayed.due_ms) / 1000)
+        if tracking.destination not in self.names.destinations:
+            return self._homeless(record, tracking, now_ms)
         step = retry.release(self.policy, tracking, now_ms)
         if isinstance(step, Wait):
-            topic = self.names.delay(step.tier.name)
-        else:
-            topic = self.names.deliver(tracking.destination)
-        return Outgoing(
-            topic, record.value, record.key, headers.write(step.tracking, headers.own(record.headers))
-        )
+            return self._to(self.names.delay(step.tier.name), record, step.tracking)
+        return self._to(self.names.deliver(tracking.destination), record, step.tracking)
+
+    def _homeless(self, record: Record, tracking: Tracking, now_ms: int) -> Outgoing:
+        """A destination that is not in our config: another pass through its tier; after its deadline the dlq.
+
+        During an upgrade a worker with the newer config may have the next pass. Once it was removed, nobody
+        reads its topic, and that may be gone; the dlq keeps the event for when it is back.
+        """
+        tier = next((tier for tier in self.policy.tiers if tier.name == tracking.tier), self.policy.tiers[0])
+        if now_ms < (tracking.deadline_ms or 0):
+            return self._to(self.names.delay(tier.name), record, replace(tracking, due_ms=now_ms + tier.ms))
+        detail = f"no destination {tracking.destination} is configured"
+        return self.letters.dead(record, Death(Reason.NO_DESTINATION, None, detail, now_ms), tracking)
+
+    def _to(self, topic: str, record: Record, tracking: Tracking) -> Outgoing:
+        known = headers.write(tracking, headers.own(record.headers))
+        return Outgoing(topic, record.value, record.key, known)
 
 
-def _delayed(index: int, record: Record) -> Delayed:
+def _delayed(index: int, record: Record, latest_ms: int) -> Delayed:
     try:
         tracking = headers.read(record.headers)
     except headers.Malformed as fault:
         return Delayed(index, record, None, 0, str(fault))
-    return Delayed(index, record, tracking, tracking.due_ms or 0)
+    return Delayed(index, record, tracking, min(tracking.due_ms or 0, latest_ms))

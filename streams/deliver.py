@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from connectors.answers import Answer, Outcome, retry_after_s
 from connectors.base import Bound, Unmappable
-from streams import headers, retry
+from streams import failpoints, headers, retry
 from streams.codec import Decoder, Undecodable
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
@@ -82,7 +82,11 @@ class Delivery:
         try:
             opened = await until_done("deliver", batch, lambda: self._open_all(lane, records))
             ends = await self._attempt(lane, opened)
+            if failpoints.ARMED:
+                failpoints.hit("after-answer")
             await until_done("settle", batch, lambda: self.settler.settle(ends))
+            if failpoints.ARMED:
+                failpoints.hit("after-settle")
             for index in chunk:
                 batch.done(index)
         finally:
@@ -145,6 +149,8 @@ async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
             parcel.detail = f"the connector failed: {type(fault).__name__}"
         return
+    if failpoints.ARMED:
+        failpoints.hit("before-send")
     answer = await lane.client.send(request)
     for parcel, outcome in zip(parcels, lane.bound.outcomes(answer, len(parcels)), strict=True):
         parcel.outcome, parcel.answer, parcel.started = outcome, answer, started

@@ -11,7 +11,7 @@ from streams.flight import Batch, Partition
 
 log = logging.getLogger(__name__)
 
-LONGEST_BACKOFF_S = 30.0
+SHORTEST_BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 30.0
 T = TypeVar("T")
 #: Begins the records of a batch; returns when the next batch of its partition may begin.
 Handle = Callable[[Batch], Awaitable[None]]
@@ -52,7 +52,7 @@ async def until_done(what: str, batch: Batch, work: Callable[[], Awaitable[T]]) 
     Raises:
         GivenBack: the batch was halted before the work succeeded.
     """
-    backoff = 0.5
+    backoff = SHORTEST_BACKOFF_S
     while True:
         try:
             return await work()

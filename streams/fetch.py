@@ -8,13 +8,14 @@ by librdkafka, which does not mind. The record itself goes on without its header
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
+from streams.assignor import Sticky
 from streams.flight import Partition, Record
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ FAUST_LOG = logging.getLogger("faust.transport")
 #: A fetch returns after this even if there is nothing; while it waits, partitions that became free
 #: meanwhile are not fetched (aiokafka has one fetch per broker under way), so it bounds their latency.
 FETCH_WAIT_MS = 100
+#: How long a stop may take to finish what the thread was asked for, and to leave the group.
+LEAVE_S = 5.0
 
 Records = dict[TopicPartition, Sequence[Record]]
 
@@ -35,8 +38,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # Round robin moved 736 of 832 partitions when a ninth member joined, sticky 92.
-        consumer._partition_assignment_strategy = [StickyPartitionAssignor]
+        consumer._partition_assignment_strategy = [Sticky]
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
@@ -45,12 +47,47 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Else a partition whose fetched records wait for a window holds up its broker's next fetch 100 ms.
         self._consumer._fetcher._prefetch_backoff = 0
 
-    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Records:
-        before = positions(consumer)
+    async def on_thread_stop(self) -> None:
+        """Leave the group, if the broker answers in time; the process must end in any case.
+
+        Without a broker aiokafka raises its own cancellation here, the thread dies of it, and Faust
+        waits for the thread for ever.
+        """
         try:
-            return await super()._fetch_records(consumer, *args, **kwargs)  # type: ignore[no-any-return]
-        except UnicodeDecodeError:
-            return await self._read_around(consumer, before)
+            async with asyncio.timeout(LEAVE_S):
+                await super().on_thread_stop()
+        except (Exception, asyncio.CancelledError) as error:
+            log.warning("consumer.left_in_disorder error=%s", type(error).__name__)
+
+    async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
+        Sticky.on_generation_assignment(generation_id)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        wanted: Any,
+        timeout: float,  # noqa: ASYNC109
+        max_records: int,
+    ) -> Records:
+        """What is there of these partitions, or comes within `timeout` seconds.
+
+        aiokafka would take what comes after a rebalance for a fetch that was asked for before it, and
+        move on. So it is let take only what is there at once, at a moment when nothing came between.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._overtaken(consumer):
+            before = positions(consumer)
+            try:
+                records = await super()._fetch_records(consumer, wanted, 0, max_records)
+            except UnicodeDecodeError:
+                return await self._read_around(consumer, before)
+            if records or not await arrival(consumer, deadline - time.monotonic()):
+                return records  # type: ignore[no-any-return]
+        return {}
+
+    def _overtaken(self, consumer: Any) -> bool:
+        return bool(self.consumer.overtaken or consumer._subscription.reassignment_in_progress)
 
     async def _read_around(self, consumer: Any, before: dict[TopicPartition, int]) -> Records:
         """Put all positions back, and read the partition that could not be walked through another way."""
@@ -62,10 +99,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         where = Partition(unreadable.topic, unreadable.partition)
         log.warning("record.header_not_utf8 topic=%s partition=%d from=%d", *where, before[unreadable])
         records = await asyncio.to_thread(self.app.read_plainly, where, before[unreadable])
-        if not records:
+        if not records or self._overtaken(consumer):
             return {}
         consumer.seek(unreadable, records[-1].offset + 1)
         return {unreadable: records}
+
+
+async def arrival(consumer: Any, within_s: float) -> bool:
+    """Wait until anything was fetched; whether it was. Raises what the broker refuses."""
+    if within_s <= 0:
+        return False
+    waiter = consumer._fetcher._create_fetch_waiter()
+    done, _ = await asyncio.wait([waiter], timeout=within_s)
+    if not done:
+        waiter.cancel()
+        return False
+    waiter.result()
+    return True
 
 
 def positions(consumer: Any) -> dict[TopicPartition, int]:

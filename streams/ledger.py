@@ -92,6 +92,7 @@ class Ledger:
     attempts: Counter[str] = field(default_factory=Counter)
     ambiguous: Counter[str] = field(default_factory=Counter)
     deliveries: Counter[str] = field(default_factory=Counter)
+    brought_back: Sets = field(default_factory=_sets)  #: events that were dead before: no first attempt
     redriven: set[str] = field(default_factory=set)  #: dlq/3/17: brought back, no longer dead
 
     # -- reading -------------------------------------------------------------------------------
@@ -109,15 +110,14 @@ class Ledger:
             target[account].update(routed.offsets(lane))
 
     def add_attempt(self, attempt: Attempt) -> None:
+        account = Account(attempt.destination, attempt.replay, attempt.source_topic, attempt.source_partition)
         if attempt.outcome is Outcome.REDRIVEN:
             self.redriven.add(attempt.reason or "")
+            self.brought_back[account].add(attempt.source_offset)
             return
         self.attempts[attempt.destination] += 1
         self.ambiguous[attempt.destination] += attempt.ambiguous
         if attempt.outcome is Outcome.DELIVERED:
-            account = Account(
-                attempt.destination, attempt.replay, attempt.source_topic, attempt.source_partition
-            )
             self.deliveries[attempt.destination] += 1
             self.delivered[account].add(attempt.source_offset)
             if attempt.attempt == 1:
@@ -174,7 +174,8 @@ class Ledger:
             rest -= taken
             return len(taken)
 
-        line.delivered_first += len(self.first.get(account, BitMap64()) & routed)
+        first = self.first.get(account, BitMap64()) - self.brought_back.get(account, BitMap64())
+        line.delivered_first += len(first & routed)
         line.delivered += take(self.delivered.get(account))
         _tally(line.waiting, self.waiting, account, take)
         line.queued += take(self.queued.get(account))
@@ -238,7 +239,8 @@ class Extent:
 def extent(scanner: Scanner, inbound: str, names: Names) -> Extent:
     """Look at the offsets in the order that the module's text explains."""
     arriving = scanner.partitions([inbound])
-    moving = scanner.partitions([*names.all_deliver, *names.all_delay])
+    # By name, not by config: what was left on the topic of a removed destination or tier is still there.
+    moving = scanner.partitions([*scanner.named(names.deliver("")), *scanner.named(names.delay(""))])
     committed = scanner.committed(arriving)
     routed = scanner.ends(scanner.partitions([names.routed]))
     committed |= scanner.committed(moving)
@@ -256,11 +258,12 @@ def read(scanner: Scanner, names: Names, until: Extent, since_ms: int = 0) -> Le
         ledger.add_attempt(attempt)
     for record in _each(scanner, {}, _of(until.ends, {names.dlq})):
         ledger.add_dead(record)
-    for record in _each(scanner, until.committed, _of(until.ends, set(names.all_deliver))):
+    deliver = {tp.topic for tp in until.ends if tp.topic.startswith(names.deliver(""))}
+    for record in _each(scanner, until.committed, _of(until.ends, deliver)):
         ledger.add_position(record, ledger.queued)
-    for topic, tier in names.tiers.items():
+    for topic in {tp.topic for tp in until.ends if tp.topic.startswith(names.delay(""))}:
         for record in _each(scanner, until.committed, _of(until.ends, {topic})):
-            ledger.add_position(record, ledger.waiting[tier])
+            ledger.add_position(record, ledger.waiting[topic.removeprefix(names.delay(""))])
     return ledger
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from streams.masking import Masking
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 #: Loggers of libraries that say more than a person wants to read at the level we log at.
 QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "asyncio", "aiohttp")
 

@@ -5,6 +5,7 @@ and the event loop is woken once per burst of finished tickets, not once per rec
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -27,6 +28,8 @@ SETTINGS = {
     "queue.buffering.max.messages": 200_000,
     "message.max.bytes": 64 * 1024 * 1024,  # the topics' own limits decide
 }
+#: Not idempotent: there is no sequence to lose, and a record written twice is found to be one.
+ALONE = {"batch.num.messages": 1, "enable.idempotence": False}
 #: The broker will refuse this record however often it is sent.
 PERMANENT = frozenset(
     {
@@ -96,6 +99,7 @@ class Producer:
         self._config = {**SETTINGS, **config, "logger": logging.getLogger("streams.librdkafka")}
         self._kafka = Librdkafka(self._config)
         self._retired: list[Librdkafka] = []
+        self._alone: Librdkafka | None = None  #: writes each record in a batch of its own
         self._finished: deque[Ticket] = deque()
         self._woken = False
         self._open = True
@@ -115,18 +119,29 @@ class Producer:
         backoff = 0.1
         while waiting:
             kafka = self._kafka
-            failed = await self._send_once(kafka, waiting)
+            failed = await self._singled_out(records, await self._send_once(kafka, waiting))
             refused += [(index, error.name()) for index, error in failed if error.code() in PERMANENT]
             again = [(index, error) for index, error in failed if error.code() not in PERMANENT]
             waiting = [(index, records[index]) for index, _ in again]
             if again:
                 log.warning("produce.retry records=%d error=%s", len(again), again[0][1].name())
-                if any(error.fatal() for _, error in again):
-                    self._retire(kafka)
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_S)
         if refused:
             raise Refused(refused)
+
+    async def _singled_out(
+        self, records: Sequence[Outgoing], failed: list[tuple[int, KafkaError]]
+    ) -> list[tuple[int, KafkaError]]:
+        """What fails for its own sake: with one record the broker refuses the whole batch it is in, so
+        each of them is written again by itself."""
+        suspects = [(index, records[index]) for index, error in failed if error.code() in PERMANENT]
+        if not suspects:
+            return failed
+        if self._alone is None:
+            self._alone = Librdkafka({**self._config, **ALONE})
+        others = [(index, error) for index, error in failed if error.code() not in PERMANENT]
+        return others + await self._send_once(self._alone, suspects)
 
     async def _send_once(
         self, kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]]
@@ -150,20 +165,27 @@ class Producer:
                 ticket.report(index, error.args[0])
                 return
 
-    def _retire(self, kafka: Librdkafka) -> None:
-        """An idempotent producer that lost its sequence is of no more use; its reports still come."""
-        if kafka is self._kafka:
-            log.error("produce.fatal: making a new producer")
-            self._retired.append(kafka)
-            self._kafka = Librdkafka(self._config)
-
     # -- delivery reports ----------------------------------------------------------------------
 
     def _poll(self) -> None:
         while self._open:
-            self._kafka.poll(0.1)
-            for retired in self._retired:
-                retired.poll(0)
+            try:
+                self._kafka.poll(0.1)
+            except KafkaException as error:  # the one way to learn of it: no record's report says "fatal"
+                self._retire(error.args[0])
+            for other in filter(None, (self._alone, *self._retired)):
+                with contextlib.suppress(KafkaException):
+                    other.poll(0)
+
+    def _retire(self, fatal: KafkaError) -> None:
+        """An idempotent producer that lost its sequence is of no more use: a new one writes what it held.
+
+        All that it held is reported as failed, and `send` writes it again.
+        """
+        log.error("produce.fatal error=%s: making a new producer", fatal.name())
+        retired, self._kafka = self._kafka, Librdkafka(self._config)
+        retired.purge()
+        self._retired = [one for one in (*self._retired, retired) if len(one)]
 
     def _ticket_finished(self, ticket: Ticket) -> None:
         """On either thread: wake the loop, once per burst."""

@@ -1,6 +1,7 @@
 """Can a destination be reached at all: its name resolved, its address allowed, a connection made."""
 
 import asyncio
+import errno
 from urllib.parse import urlsplit
 
 from streams.http import addresses
@@ -18,7 +19,7 @@ async def look(url: str, allow_private: bool, timeout_s: float) -> tuple[bool, s
     try:
         async with asyncio.timeout(timeout_s):
             _, writer = await asyncio.open_connection(str(found[0]), port)
-    except (OSError, TimeoutError) as error:
-        return False, f"{where}: {error or 'no connection in time'}"
+    except OSError as error:
+        return False, f"{where}: {errno.errorcode.get(error.errno or 0, 'ETIMEDOUT')}"
     writer.close()
     return True, where

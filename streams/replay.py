@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from streams import failpoints
 from streams.flight import Partition
 from streams.records import Routed, readable
 from streams.route import Router
@@ -54,16 +55,18 @@ def stretch(scanner: Scanner, names: Names, job: Job) -> Stretch:
     if not partitions:
         raise LookupError(f"no topic {job.topic!r}")
     starts = scanner.at_time(partitions, job.from_ms)
-    starts.update(_done(scanner, names, job.id))
+    for tp, done in _done(scanner, names, job).items():
+        starts[tp] = max(starts.get(tp, 0), done)
     return Stretch(starts, scanner.at_time(partitions, job.to_ms))
 
 
-def _done(scanner: Scanner, names: Names, replay: str) -> dict[Partition, int]:
-    """How far earlier runs came, from their notes in the routed topic."""
+def _done(scanner: Scanner, names: Names, job: Job) -> dict[Partition, int]:
+    """How far earlier runs of the same job came, from their notes in the routed topic."""
     found: dict[Partition, int] = {}
     for records in scanner.read({}, scanner.ends(scanner.partitions([names.routed]))):
         for routed in readable(Routed, (record.value for record in records)):
-            if routed.replay == replay:
+            to = {lane.destination for lane in routed.lanes}
+            if routed.replay == job.id and routed.source_topic == job.topic and to <= {job.destination, ""}:
                 tp = Partition(routed.source_topic, routed.partition)
                 found[tp] = max(found.get(tp, 0), routed.last_offset + 1)
     return found
@@ -83,6 +86,8 @@ class Replay:
         chunks = self._chunks(what)
         while chunk := await asyncio.to_thread(next, chunks, None):
             await self.router.route(chunk, replay=self.job.id, only=self.job.destination)
+            if failpoints.ARMED:
+                failpoints.hit("mid-replay")
             count += len(chunk)
             progress(count, total)
             await asyncio.sleep(max(0.0, began + count / self.job.rate - time.monotonic()))

@@ -105,7 +105,7 @@ class Client:
             end = await self._exchange(request, started + self._timeout_s)
         except Exception as error:
             # A name only: the text may quote the URL or a header.
-            log.error("request.unforeseen", extra={"exception": type(error).__name__})
+            log.error("request.unforeseen exception=%s", type(error).__name__)
             end = Fault(UNKNOWN, sent=True)
         elapsed_ms = round((time.monotonic() - started) * 1000)
         if isinstance(end, Fault):

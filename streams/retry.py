@@ -40,6 +40,8 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     #: The broker refuses the record: too large for the topic it should go to next.
     TOO_LARGE = "too-large"
+    #: Its destination was taken out of the config while it waited.
+    NO_DESTINATION = "no-destination"
 
 
 @dataclass(frozen=True, slots=True)

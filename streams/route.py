@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams import headers, metrics
+from streams import failpoints, headers, metrics
 from streams.codec import Decoder, Undecodable
 from streams.destinations import Audience
 from streams.dispatch import Tasks, until_done
@@ -60,6 +60,8 @@ class Router:
         await self._decoder.prepare(record.value for record in records)
         outgoing, lanes = self._fan_out(records, replay, only)
         await self._letters.send(outgoing)
+        if failpoints.ARMED:
+            failpoints.hit("after-route-produce")
         # Only now, so that whatever the routed topic says was put on a topic is on that topic.
         notes = Routed.of(records[0].topic, records[0].partition, records, lanes, replay)
         await self._letters.send([Outgoing(self._routed_topic, note.encode()) for note in notes])

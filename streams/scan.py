@@ -11,6 +11,8 @@ from streams.flight import Partition
 
 #: Gives up when the broker answers nothing for this long.
 TIMEOUT_S = 30.0
+#: And at the very beginning, when nobody is there at all.
+ANSWER_S = 10.0
 
 #: What a broker says of topics that were made a moment ago, or while a leader changes.
 PASSING = frozenset(
@@ -88,12 +90,18 @@ class Scanner:
 
     def partitions(self, topics: Iterable[str]) -> list[Partition]:
         """Every partition of these topics; a topic that does not exist has none."""
-        known = self._consumer.list_topics(timeout=TIMEOUT_S).topics
+        known = self._consumer.list_topics(timeout=ANSWER_S).topics
         return [
             Partition(topic, number)
             for topic in topics
             if topic in known
             for number in known[topic].partitions
+        ]
+
+    def named(self, prefix: str) -> list[str]:
+        """The topics whose names begin so."""
+        return [
+            name for name in self._consumer.list_topics(timeout=TIMEOUT_S).topics if name.startswith(prefix)
         ]
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:

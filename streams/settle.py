@@ -24,9 +24,6 @@ from streams.topics import Names
 
 log = logging.getLogger(__name__)
 
-#: How much of an answer's body an attempt record keeps, in characters.
-BODY_HEAD = 512
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -82,7 +79,9 @@ class Settler:
                 topic = self._names.delay(decision.tier.name)
                 return Outgoing(topic, record.value, record.key, headers.write(decision.tracking, own))
             case Dead():
-                death = Death(decision.reason, decision.error, verdict.detail, int(time.time() * 1000))
+                death = Death(
+                    decision.reason, decision.error or None, verdict.detail or None, int(time.time() * 1000)
+                )
                 return self._letters.dead(record, death, decision.tracking)
             case _:
                 return None
@@ -106,7 +105,7 @@ class Settler:
             elapsed_ms=answer.elapsed_ms if answer else 0,
             tier=decision.tier.name if isinstance(decision, Retry) else None,
             not_before_ms=decision.not_before_ms if isinstance(decision, Retry) else None,
-            body_head=verdict.detail[:BODY_HEAD] or None,
+            body_head=verdict.detail or None,
             worker=self._worker,
         )
         return Outgoing(self._names.attempts, attempt.encode(), tracking.event_id.encode())

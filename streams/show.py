@@ -243,13 +243,16 @@ def table_of(row: dict[str, Any]) -> Table:
 
 def redriven(result: Redriven, json_wanted: bool) -> None:
     if json_wanted:
-        return as_json({"redriven": result.back, "without_destination": result.without_destination,
-                        "without_bytes": result.without_bytes})  # fmt: skip
+        others = (result.without_destination, result.without_bytes, result.not_configured)
+        names = ("without_destination", "without_bytes", "not_configured")
+        return as_json({"redriven": result.back, **dict(zip(names, others, strict=True))})
     console.print(f"{result.back} events are back on their way")
     if result.without_destination:
         console.print(
             f"{result.without_destination} could never be read as events: mend the producer and replay"
         )
+    if result.not_configured:
+        console.print(f"{result.not_configured} are for destinations that are not in the config")
     if result.without_bytes:
         console.print(f"{result.without_bytes} were too large for the dlq: replay them from their source")
     return None

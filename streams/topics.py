@@ -6,7 +6,7 @@
 | `deliver.<destination>` | 7 d  | on the way to one destination                                             |
 | `delay.<tier>`          | 7 d  | waiting to be tried again: one topic for each fixed delay                 |
 | `dlq`                   | 14 d | ended without delivery, with the reason                                   |
-| `attempts`              | 7 d  | one small record for each attempt                                         |
+| `attempts`              | 14 d | one small record for each attempt                                         |
 | `routed`                | 7 d  | which offsets route sent where, and by which rule it kept others back     |
 
 Ours carry the prefix of the settings (`distributary.`). They are deleted by age alone, never by

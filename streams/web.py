@@ -30,6 +30,7 @@ def pages(app: Any) -> None:
     @app.page("/metrics", name="metrics")
     async def scrape(view: Any, request: Any) -> Any:
         """Prometheus text."""
+        metrics.IN_FLIGHT.clear()  # else a partition that moved away keeps its last value
         for tp, flight in app.consumer.flights:
             metrics.IN_FLIGHT.labels(tp.topic, tp.partition).set(flight.in_flight)
         return view.bytes(generate_latest(), content_type="text/plain")

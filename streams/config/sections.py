@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_serializer, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 import connectors
 from connectors.base import Bound
@@ -93,9 +101,9 @@ class Network(Section):
     """Where requests to a destination may go."""
 
     allow_private: Flag = False
-    """Also to private, loopback and link-local addresses: for destinations inside your own network."""
+    """Also to private and loopback addresses: for destinations inside your own network."""
     ca_file: File | None = None
-    """PEM file of the authorities that may sign the destination's certificate, instead of the usual ones."""
+    """PEM file of authorities that may sign the destination's certificate, besides the usual ones."""
 
 
 class Destination(Section):
@@ -188,12 +196,20 @@ class Retention(Section):
     """What is on its way to a destination: must outlast the longest outage of a destination or of ours."""
     delay: Duration = lasting("7d", ge=OUTAGE_S)
     """What waits to be tried again: must outlast the longest tier and an outage of a day."""
-    attempts: Duration = lasting("7d", ge=60)
-    """The record of each attempt. `distributary status` counts back as far as this and `routed` reach."""
+    attempts: Duration = lasting("14d", ge=60)
+    """The record of each attempt. `distributary status` counts back as far as this and `routed` reach.
+    At least as long as dlq, because they also say what was brought back from there."""
     routed: Duration = lasting("7d", ge=60)
     """Which events went where."""
     dlq: Duration = lasting("14d", ge=60)
     """What ended without being delivered: the time there is to bring it back."""
+
+    @model_validator(mode="after")
+    def _remembers(self) -> "Retention":
+        if self.attempts < self.dlq:
+            text = f"{durations.name(self.attempts)} is less than dlq, {durations.name(self.dlq)}"
+            raise Wrong([(("attempts",), text)])
+        return self
 
 
 class Kafka(kafka.Connection):

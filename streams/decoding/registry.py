@@ -44,6 +44,10 @@ class RegistryUnavailable(Exception):
     """The registry gave no usable answer. Our trouble, not the event's: ask again later."""
 
 
+class NoRegistry(RegistryUnavailable):
+    """Something else answers at the URL: waiting will not help."""
+
+
 class SchemaMissing(LookupError):
     """The registry says that there is no such schema."""
 
@@ -139,10 +143,11 @@ class Registry:
         """Ask for something that every registry has: a wrong URL answers 404 to all ids alike.
 
         Raises:
-            RegistryUnavailable: there is no registry at the URL, or it doesn't let us in.
+            NoRegistry: there is no registry at the URL.
+            RegistryUnavailable: it can't be reached, or doesn't let us in.
         """
         if self._ask("GET", "/schemas/types")[0] != 200:
-            raise RegistryUnavailable(f"{self._bases[0].host}: there is no schema registry at this URL")
+            raise NoRegistry(f"{self._bases[0].host}: there is no schema registry at this URL")
 
     def close(self) -> None:
         """Close the connections."""

@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from streams import durations
-from streams.demo import certificate, misbehave, ports
+from streams.demo import misbehave, ports
 from streams.demo.books import Destination, Expiry
 from streams.demo.misbehave import Reply, Then
 
@@ -116,6 +116,8 @@ class DemoDestination:
         await self._listen()
 
     async def _listen(self) -> None:
+        from streams.demo import certificate  # its package is the demo's alone; `verify` does without
+
         for port, tls in ((self.port, None), (self.tls_port, certificate.server_context())):
             server = await asyncio.start_server(self._converse, self.host, port, ssl=tls, backlog=1024)
             self._servers.append(server)

@@ -1,6 +1,6 @@
 """Where a request may go: the guard against a destination that points into our own network (SSRF).
 
-A name is resolved here and every address it has is judged; `routes` then pins the HTTP client to a
+A name is resolved here and every address it has is judged; `hosts` then pins the HTTP client to a
 judged address, so that nothing is looked up again between the judgement and the connection.
 """
 

@@ -91,7 +91,7 @@ def test_what_is_not_said_has_the_default_of_the_documentation() -> None:
     assert (kafka.prefix, kafka.group, kafka.partitions) == ("distributary.", "distributary", 8)
     assert (kafka.replication_factor, kafka.max_record_bytes) == (-1, 2 * 1024 * 1024)
     assert dict(kafka.retention) == {
-        "deliver": 604_800, "delay": 604_800, "attempts": 604_800, "routed": 604_800, "dlq": 1_209_600,
+        "deliver": 604_800, "delay": 604_800, "attempts": 1_209_600, "routed": 604_800, "dlq": 1_209_600,
     }  # fmt: skip
     assert (worker.host, worker.port, worker.commit_interval) == ("0.0.0.0", 6066, 0.5)
     assert (worker.drain, worker.rebalance_timeout, worker.session_timeout) == (15, 60, 20)
@@ -492,3 +492,9 @@ def test_everything_that_can_be_set_is_described() -> None:
     rules = {name: rule for section in sections for name, rule in section.get("properties", {}).items()}
 
     assert [name for name, rule in rules.items() if "description" not in rule and "$ref" not in rule] == []
+
+
+def test_what_was_brought_back_is_remembered_as_long_as_the_dlq_lasts() -> None:
+    # The notes of a redrive are on the attempts topic: without them it would be brought back again.
+    with pytest.raises(ConfigError, match="7d is less than dlq, 14d"):
+        parsed(SHORT + "kafka: {retention: {attempts: 7d}}\n")

@@ -10,6 +10,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import IllegalStateError
 from faust.transport import by_url
 from faust.transport.consumer import Consumer as StockConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -158,16 +159,41 @@ async def test_records_fetched_for_a_partition_that_is_waiting_are_not_dropped(m
 
 async def test_what_is_fetched_across_a_rebalance_is_not_given_to_anybody(make: Make) -> None:
     consumer = make()
-    consumer.app.consumer_generation_id = 1
 
     async def getmany(active: set[TP], timeout: float) -> dict[TP, list[Any]]:
-        consumer.app.consumer_generation_id = 2
+        consumer.stop_flow()
+        consumer.resume_flow()
         return {ONE: records(ONE, 1)}
 
     consumer._getmany = getmany
 
     assert await drained(consumer) == []
     assert len(consumer.flights.of(Partition(*ONE))) == 0
+
+
+async def test_a_rebalance_that_is_over_does_not_resume_the_flow_for_the_next_one(make: Make) -> None:
+    consumer = make()
+    consumer.stop_flow()
+    await consumer.drain()
+
+    consumer.resume_flow()
+
+    assert not consumer.flow_active
+
+
+async def test_going_back_to_what_is_committed_does_not_resume_for_a_rebalance_that_came_between(
+    make: Make,
+) -> None:
+    consumer = make()
+
+    async def seek_to_committed() -> dict[TP, int]:
+        consumer.app.consumer_generation_id += 1
+        return {}
+
+    consumer.seek_to_committed = seek_to_committed
+
+    with pytest.raises(IllegalStateError):  # which Faust takes for: the next one resumes
+        await consumer.perform_seek()
 
 
 async def test_a_failed_commit_is_tried_again(make: Make) -> None:

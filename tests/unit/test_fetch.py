@@ -1,0 +1,93 @@
+"""What the consumer's thread takes from aiokafka, without a broker."""
+
+import asyncio
+import contextlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.fetch import ConsumerThread
+
+TP = ("deliver.one", 0)
+
+
+class Fetcher:
+    """aiokafka's, as far as our thread uses it."""
+
+    def __init__(self) -> None:
+        self.there: dict[Any, list[int]] = {}
+        self.position = 0
+        self._closed = False
+        self._records: dict[Any, Any] = {}
+        self._subscriptions = SimpleNamespace(fetch_context=contextlib.nullcontext)
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def arrive(self, *offsets: int) -> None:
+        self.there = {TP: list(offsets)}
+        for waiter in list(self._waiters):
+            waiter.set_result(None)
+
+    async def fetched_records(self, wanted: Any, timeout: float, max_records: int) -> dict[Any, list[int]]:
+        found, self.there = self.there, {}
+        self.position = max([self.position, *(offset + 1 for found_ in found.values() for offset in found_)])
+        return found
+
+    def _create_fetch_waiter(self) -> "asyncio.Future[None]":
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        waiter.add_done_callback(self._waiters.discard)
+        return waiter
+
+
+@pytest.fixture
+def fetcher() -> Fetcher:
+    return Fetcher()
+
+
+@pytest.fixture
+def consumer() -> SimpleNamespace:
+    """Faust's consumer on the main thread."""
+    return SimpleNamespace(flow_active=True, overtaken=False)
+
+
+@pytest.fixture
+def fetch(fetcher: Fetcher, consumer: SimpleNamespace) -> Any:
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.consumer = consumer
+    aiokafka = SimpleNamespace(
+        _fetcher=fetcher,
+        _closed=False,
+        _subscription=SimpleNamespace(subscription=None, reassignment_in_progress=False),
+    )
+    return lambda timeout: thread._fetch_records(aiokafka, {TP}, timeout, 500)
+
+
+async def test_records_that_come_while_a_fetch_waits_are_given_to_it(fetch: Any, fetcher: Fetcher) -> None:
+    asyncio.get_running_loop().call_later(0.01, fetcher.arrive, 7, 8)
+
+    assert await fetch(5.0) == {TP: [7, 8]}
+
+
+async def test_a_fetch_that_brings_nothing_ends_in_time_and_leaves_no_waiter(
+    fetch: Any, fetcher: Fetcher
+) -> None:
+    assert await fetch(0.01) == {}
+    await asyncio.sleep(0)
+    assert not fetcher._waiters
+
+
+async def test_a_fetch_from_before_a_rebalance_takes_no_records_from_after_it(
+    fetch: Any, fetcher: Fetcher, consumer: SimpleNamespace
+) -> None:
+    # They would be dropped, being of another generation, and the position would stand behind them: lost.
+    asked_before = asyncio.ensure_future(fetch(5.0))
+    await asyncio.sleep(0)
+    consumer.overtaken = True
+
+    fetcher.arrive(7, 8)
+
+    assert await asked_before == {}
+    assert fetcher.position == 0
+    consumer.overtaken = False
+    assert await fetch(5.0) == {TP: [7, 8]}

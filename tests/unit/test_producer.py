@@ -1,0 +1,205 @@
+"""`send` returns when all is confirmed, whatever librdkafka does meanwhile."""
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from streams import producer
+from streams.producer import Outgoing, Producer, Refused
+
+FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
+TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
+PURGED = KafkaError(KafkaError._PURGE_QUEUE)
+TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+
+#: No report of the record comes until the test gives it.
+HOLD = object()
+Report = Callable[[KafkaError | None, Any], None]
+
+
+class Librdkafka:
+    """One broker's worth of librdkafka, by script."""
+
+    made: list["Librdkafka"] = []  # noqa: RUF012 - emptied for each test
+    #: What becomes of a value, step by step: an error that is reported, an exception that is raised, None.
+    script: dict[bytes, list[Any]] = {}  # noqa: RUF012
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.written: list[bytes] = []
+        self.held: list[Report] = []
+        self._reports: queue.SimpleQueue[tuple[Report, KafkaError | None]] = queue.SimpleQueue()
+        self._fatal: KafkaError | None = None
+        self.made.append(self)
+
+    def produce(
+        self, topic: str, value: bytes, key: bytes | None, *, headers: Any, on_delivery: Report
+    ) -> None:
+        if self._fatal is not None:
+            raise KafkaException(KafkaError(KafkaError._FATAL))
+        step = self.script[value].pop(0) if self.script.get(value) else None
+        if isinstance(step, BaseException):
+            raise step
+        if step is HOLD:
+            self.held.append(on_delivery)
+            return
+        if step is None:
+            self.written.append(value)
+        self._reports.put((on_delivery, step))
+
+    def fail(self) -> None:
+        """The sequence is lost: poll says so, once, and nothing is taken any more."""
+        self._fatal = FATAL
+        self._reports.put((self._raise, None))
+
+    def _raise(self, _error: KafkaError | None, _message: Any) -> None:
+        raise KafkaException(FATAL)
+
+    def poll(self, timeout: float) -> None:
+        try:
+            report, error = (
+                self._reports.get(timeout=min(timeout, 0.01)) if timeout else self._reports.get_nowait()
+            )
+        except queue.Empty:
+            return
+        report(error, None)
+
+    def purge(self) -> None:
+        for report in self.held:
+            self._reports.put((report, PURGED))
+        self.held.clear()
+
+    def flush(self, timeout: float) -> None: ...
+
+    def __len__(self) -> int:
+        return len(self.held) + self._reports.qsize()
+
+
+@pytest.fixture
+async def kafka(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Producer]:
+    monkeypatch.setattr(producer, "Librdkafka", Librdkafka)
+    Librdkafka.made, Librdkafka.script = [], {}
+    made = Producer({"client.id": "test"})
+    yield made
+    await made.close()
+
+
+def letters(*values: bytes) -> list[Outgoing]:
+    return [Outgoing("t", value) for value in values]
+
+
+def written() -> list[bytes]:
+    return [value for made in Librdkafka.made for value in made.written]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_send_returns_when_every_record_is_confirmed(kafka: Producer) -> None:
+    Librdkafka.script = {b"b": [HOLD]}
+    sending = asyncio.ensure_future(kafka.send(letters(b"a", b"b", b"c")))
+    await until(lambda: len(written()) == 2)
+    await asyncio.sleep(0.05)
+    assert not sending.done()
+
+    Librdkafka.made[0].held[0](None, None)
+    await asyncio.wait_for(sending, 5)
+
+
+async def test_what_fails_in_passing_is_written_again_and_the_others_are_not(kafka: Producer) -> None:
+    Librdkafka.script = {b"b": [TIMED_OUT, TIMED_OUT]}
+
+    await kafka.send(letters(b"a", b"b"))
+
+    assert written() == [b"a", b"b"]
+
+
+async def test_a_record_refused_for_good_is_named_after_all_others_are_written(kafka: Producer) -> None:
+    Librdkafka.script = {b"b": [TOO_LARGE, TOO_LARGE], b"c": [TIMED_OUT]}
+
+    with pytest.raises(Refused) as refusal:
+        await kafka.send(letters(b"a", b"b", b"c"))
+
+    assert refusal.value.refused == [(1, "MSG_SIZE_TOO_LARGE")]
+    assert sorted(written()) == [b"a", b"c"]
+
+
+async def test_a_record_refused_for_its_neighbours_sake_is_written(kafka: Producer) -> None:
+    # The broker refuses the whole batch that one record is too large for.
+    Librdkafka.script = {b"small": [TOO_LARGE], b"large": [TOO_LARGE, TOO_LARGE]}
+
+    with pytest.raises(Refused) as refusal:
+        await kafka.send(letters(b"small", b"large"))
+
+    assert [index for index, _ in refusal.value.refused] == [1]
+    assert written() == [b"small"]
+
+
+async def test_a_full_queue_is_waited_for(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [BufferError(), BufferError()]}
+
+    await asyncio.wait_for(kafka.send(letters(b"a", b"b")), 5)
+
+    assert written() == [b"a", b"b"]
+
+
+async def test_a_record_that_is_not_even_taken_is_no_different_from_one_that_failed(kafka: Producer) -> None:
+    Librdkafka.script = {
+        b"large": [KafkaException(TOO_LARGE)] * 2,
+        b"early": [KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))],
+    }
+
+    with pytest.raises(Refused) as refusal:
+        await kafka.send(letters(b"large", b"early"))
+
+    assert [index for index, _ in refusal.value.refused] == [0]
+    assert written() == [b"early"]
+
+
+async def test_a_fatal_error_is_survived_by_a_new_producer_which_writes_what_the_old_one_held(
+    kafka: Producer,
+) -> None:
+    # librdkafka raises it from poll, in nobody's record: the polling thread died of it, and with it
+    # every `send` that was under way, for ever.
+    Librdkafka.script = {b"a": [HOLD], b"b": [HOLD]}
+    sends = [asyncio.ensure_future(kafka.send(letters(value))) for value in (b"a", b"b")]
+    await until(lambda: len(Librdkafka.made[0].held) == 2)
+
+    Librdkafka.made[0].fail()
+    await asyncio.wait_for(asyncio.gather(*sends, kafka.send(letters(b"c"))), 5)
+
+    assert len(Librdkafka.made) == 2
+    assert sorted(Librdkafka.made[1].written) == [b"a", b"b", b"c"]
+
+
+async def test_a_second_fatal_error_is_survived_too(kafka: Producer) -> None:
+    for number in range(2):
+        Librdkafka.made[number].fail()
+        await asyncio.wait_for(kafka.send(letters(b"%d" % number)), 5)
+        await until(lambda number=number: len(Librdkafka.made) == number + 2)  # type: ignore[misc]
+
+    await asyncio.wait_for(kafka.send(letters(b"last")), 5)
+    assert b"last" in written()
+
+
+async def test_a_send_that_is_cancelled_does_not_disturb_the_others(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [HOLD]}
+    given_up = asyncio.ensure_future(kafka.send(letters(b"a")))
+    await until(lambda: Librdkafka.made[0].held)
+    given_up.cancel()
+
+    Librdkafka.made[0].held[0](None, None)
+    await asyncio.wait_for(kafka.send(letters(b"b")), 5)
+
+    assert given_up.cancelled()
+
+
+async def test_nothing_to_send_is_sent_at_once(kafka: Producer) -> None:
+    await asyncio.wait_for(kafka.send([]), 1)
