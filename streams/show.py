@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from streams.deadletters import DeadLetter, Redriven
 from streams.ledger import Sums
@@ -205,7 +206,7 @@ def groups(letters: Iterable[DeadLetter], json_wanted: bool) -> None:
         )
     made = table("destination", "<reason", "<error", "events")
     for key, count in sorted(counted.items()):
-        made.add_row(*key, str(count))
+        made.add_row(*map(harmless, key), str(count))
     return console.print(made if counted else "nothing is dead")
 
 
@@ -237,8 +238,13 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
 def table_of(row: dict[str, Any]) -> Table:
     made = Table(box=None, show_header=False, pad_edge=False)
     for name, value in row.items():
-        made.add_row(name, str(value) if value is not None else "-")
+        made.add_row(name, harmless(value) if value is not None else "-")
     return made
+
+
+def harmless(value: Any) -> Text:
+    """What somebody else wrote, as text: no markup, and what would steer the terminal is spelled out."""
+    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)))
 
 
 def redriven(result: Redriven, json_wanted: bool) -> None:
