@@ -15,7 +15,7 @@ Every name of Faust's and aiokafka's that is overridden here is pinned by tests/
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
@@ -212,10 +212,6 @@ class Consumer(driver.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's livelock alarms do not know of windows; /healthz watches the oldest unfinished record."""
-
-    def positions(self) -> Mapping[Partition, int]:
-        """Records in flight per partition, for metrics."""
-        return {tp: flight.in_flight for tp, flight in self.flights}
 
 
 class Transport(driver.Transport):
