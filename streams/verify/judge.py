@@ -1,0 +1,150 @@
+"""Expected against actual: what was lost, made up, repeated or early, and everything that was measured."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.commands import Books
+from streams.verify import repeats, timing, topics
+from streams.verify.cluster import TIMEOUT_S
+from streams.verify.destination import Arrival
+from streams.verify.faults.base import Scenario
+from streams.verify.script import DELIVERED
+from streams.verify.stage import Stage
+from streams.verify.topics import Topics, Way
+
+#: So many examples of what is wrong are shown.
+SHOWN = 20
+
+
+@dataclass
+class Result:
+    """What came of one scenario."""
+
+    name: str
+    text: str
+    events: int = 0
+    pairs: int = 0  #: of event and destination, replays included
+    expected: Counter[str] = field(default_factory=Counter)
+    actual: Counter[str] = field(default_factory=Counter)
+    lost: int = 0  #: pairs that came to no end at all
+    wrong: int = 0  #: pairs that came to another end than they should, or that should not be
+    unaccounted: int = 0  #: as `distributary status` has it
+    disagreements: int = 0  #: the destination took it and the topics do not say so, or the other way round
+    duplicates: int = 0
+    bound: int = 0
+    ambiguous: int = 0
+    early: int = 0
+    lateness_ms: dict[str, list[int]] = field(default_factory=dict)
+    stall_s: float = 0.0
+    stall_limit_s: float | None = None
+    drain_s: float = 0.0
+    took_s: float = 0.0
+    strikes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  #: what a person should know, and what is no failure
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    def as_json(self) -> dict[str, Any]:
+        tiers = {
+            tier: {
+                "count": len(late),
+                "p50": timing.percentile(late, 0.5),
+                "p99": timing.percentile(late, 0.99),
+            }
+            for tier, late in sorted(self.lateness_ms.items())
+        }
+        return {"passed": self.passed, **vars(self), "lateness_ms": tiers}
+
+
+def judge(
+    result: Result, scenario: Scenario, stage: Stage, books: Books, arrivals: Sequence[Arrival]
+) -> None:
+    """Fill in the result of a scenario whose workers have ended."""
+    found = topics.read(stage.settings)
+    expected, actual = stage.expectations(), found.fates()
+    _count(result, stage, expected, actual)
+    _accounts(result, books)
+    _agreement(result, stage, actual, arrivals)
+    _repeats(result, scenario, stage, found, arrivals)
+    _times(result, scenario, stage, found, arrivals)
+    if not result.pairs:
+        result.failures.append("there were no events: nothing is proved")
+
+
+def _count(result: Result, stage: Stage, expected: Mapping[Way, str], actual: Mapping[Way, str]) -> None:
+    result.events = len(stage.load.sources) + stage.records
+    result.pairs = len(expected)
+    result.expected, result.actual = Counter(expected.values()), Counter(actual.values())
+    differ = [way for way in expected.keys() | actual.keys() if expected.get(way) != actual.get(way)]
+    lost = [way for way in differ if way not in actual]
+    result.lost, result.wrong = len(lost), len(differ) - len(lost)
+    names = stage.ids
+    for way in sorted(differ, key=str)[:SHOWN]:
+        what = f"{names.get(way.source, 'no event')} ({way.source}) at {way.destination or 'the route'}"
+        result.failures.append(f"{what}: expected {expected.get(way)}, found {actual.get(way)}")
+
+
+def _accounts(result: Result, books: Books) -> None:
+    result.unaccounted = books.inbound.unaccounted + sum(
+        line.unaccounted for line in books.destinations.values()
+    )
+    result.ambiguous = sum(line.ambiguous for line in books.destinations.values())
+    if result.unaccounted:
+        missing = [
+            *books.inbound.missing,
+            *(one for line in books.destinations.values() for one in line.missing),
+        ]
+        result.failures.append(f"unaccounted: {result.unaccounted}: {', '.join(missing[:SHOWN])}")
+
+
+def _agreement(result: Result, stage: Stage, actual: Mapping[Way, str], arrivals: Sequence[Arrival]) -> None:
+    """What the topics call delivered is what the destination took, and as often as it should have."""
+    names, taken = stage.ids, repeats.counted(arrivals)
+    delivered = Counter(
+        (way.destination, names.get(way.source, str(way.source)))
+        for way, fate in actual.items()
+        if fate == DELIVERED and way not in stage.unseen
+    )
+    apart = [
+        f"{event} at {name}: taken {taken.get((name, event), 0)}, delivered {delivered[name, event]} times"
+        for name, event in taken.keys() | delivered.keys()
+        if taken.get((name, event), 0) < delivered[name, event] or not delivered[name, event]
+    ]
+    result.disagreements = len(apart)
+    result.failures += sorted(apart)[:SHOWN]
+    result.duplicates = sum(taken.values()) - delivered.total()
+
+
+def _repeats(
+    result: Result, scenario: Scenario, stage: Stage, found: Topics, arrivals: Sequence[Arrival]
+) -> None:
+    result.bound = repeats.bound(stage.strikes, found, arrivals, TIMEOUT_S)
+    result.strikes = [strike.what for strike in stage.strikes]
+    if result.duplicates > result.bound:
+        result.failures.append(f"{result.duplicates} duplicates: at most {result.bound} may be")
+    if scenario.once and stage.strikes:
+        result.failures.append(f"workers ended by themselves: {', '.join(result.strikes)}")
+
+
+def _times(
+    result: Result, scenario: Scenario, stage: Stage, found: Topics, arrivals: Sequence[Arrival]
+) -> None:
+    attempts = topics.by_way(found.attempts)
+    by_event: defaultdict[tuple[str, str], list[Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        by_event[arrival.to, arrival.event].append(arrival)
+    early = timing.early(attempts, by_event, stage.settings.retry.policy, TIMEOUT_S)
+    result.early = len(early)
+    result.failures += [str(one) for one in early[:SHOWN]]
+    result.lateness_ms = timing.lateness(attempts)
+    result.stall_s = timing.stall(arrivals, "steady", stage.load.began, stage.load.ended)
+    result.stall_limit_s = limit = scenario.longest_stall_s
+    if limit is not None and result.stall_s > limit:
+        result.failures.append(
+            f"the healthy destination got nothing for {result.stall_s:.1f} s: more than {limit:g} s"
+        )

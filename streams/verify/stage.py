@@ -1,0 +1,205 @@
+"""Where a scenario plays: workers, load, destination and broker, and what is expected of them."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from confluent_kafka.admin import AdminClient
+
+from streams import commands
+from streams.commands import Books
+from streams.demo.broker import LocalKafka
+from streams.headers import Header, Source
+from streams.scan import Offsets
+from streams.settings import Settings
+from streams.topics import Names
+from streams.verify import cluster
+from streams.verify.cast import Planned
+from streams.verify.destination import Arrival, arrivals
+from streams.verify.load import Load, Writer
+from streams.verify.processes import Destination, Worker
+from streams.verify.repeats import ON_THE_WIRE_S, Strike
+from streams.verify.script import Rules
+from streams.verify.topics import Way
+
+T = TypeVar("T")
+#: How long a rebalance, a session's end and a broker's start may take together.
+PATIENCE_S = 60.0
+
+
+class Stuck(Exception):
+    """What a scenario waited for did not happen."""
+
+
+@dataclass
+class Stage:
+    """What a scenario may touch."""
+
+    settings: Settings
+    config: Path
+    folder: Path
+    command: Sequence[str]  #: how `distributary` is run
+    admin: AdminClient
+    there: Destination
+    load: Load
+    chance: random.Random
+    kills: int
+    kafka: LocalKafka | None
+    workers: list[Worker] = field(default_factory=list)
+    strikes: list[Strike] = field(default_factory=list)
+    #: What should become of records that are not of the load.
+    expected: dict[Way, str] = field(default_factory=dict)
+    records: int = 0  #: records on the inbound topic that are not of the load
+    besides: dict[Source, Planned] = field(default_factory=dict)  #: the events among these
+    #: Events that another version of ourselves has delivered: the destination never saw them.
+    unseen: set[Way] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.names = Names.of(self.settings)
+        self.writer = Writer(self.settings)
+
+    # -- workers -------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.alive]
+
+    def start_worker(self, points: str = "", *, ready: bool = True) -> Worker:
+        """Start a worker, `points` armed; returns when it has started, be it not in the group yet."""
+        name = f"worker-{len(self.workers) + 1}"
+        worker = Worker(name, self.command, self.config, self.folder / f"{name}.log", points)
+        self.workers.append(worker)
+        if ready:
+            self.wait(f"{name} is ready", lambda: worker.ready or not worker.alive)
+        return worker
+
+    def wait_members(self, count: int) -> None:
+        """Return when so many workers share the partitions."""
+        group = self.settings.kafka.group
+        self.wait(f"{count} members", lambda: cluster.members(self.admin, group) == count)
+
+    def members(self) -> int:
+        return cluster.members(self.admin, self.settings.kafka.group)
+
+    def kill(self, worker: Worker) -> None:
+        """SIGKILL; what it had in hand may be repeated."""
+        worker.kill()
+        self.struck(f"{worker.name} killed")
+
+    def supervise(self) -> None:
+        """Replace workers that ended by themselves, as any deployment does."""
+        for worker in self.workers:
+            if not worker.alive and not worker.doomed:
+                worker.doomed = True
+                self.notes.append(f"{worker.name} ended by itself, status {worker.status}")
+                self.struck(f"{worker.name} ended")
+                self.start_worker(ready=False)
+
+    def kill_workers(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+
+    def stop_workers(self) -> float:
+        """SIGTERM to all; the longest time that one took to end."""
+        took = 0.0
+        for worker in self.alive:
+            worker.doomed = True
+            took = max(took, worker.terminate())
+            if worker.status:
+                self.notes.append(f"{worker.name} ended with status {worker.status} at SIGTERM")
+        return took
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def wait(self, what: str, condition: Callable[[], T], within_s: float = PATIENCE_S) -> T:
+        """The condition's value as soon as it is true. Raises Stuck."""
+        deadline = time.monotonic() + within_s
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                raise Stuck(f"not within {within_s:g} s: {what}")
+            time.sleep(0.05)
+        return value
+
+    def wait_written(self, share: float) -> None:
+        """Return when that share of the load is written."""
+        self.wait(f"{share:.0%} of the load", lambda: self.load.written >= share, 300)
+
+    def wait_settled(self, within_s: float) -> Books:
+        """The sums, as soon as nothing is queued or waiting."""
+        deadline = time.monotonic() + within_s
+        while True:
+            self.supervise()
+            began = time.monotonic()
+            books = commands.status(self.settings)
+            if self._is_over(books):
+                return books
+            if time.monotonic() > deadline:
+                raise Stuck(f"not settled within {within_s:g} s: {books.as_json()}")
+            time.sleep(max(0.3, time.monotonic() - began))
+
+    def _is_over(self, books: Books) -> bool:
+        on_the_way = any(line.queued or line.waiting.total() for line in books.destinations.values())
+        expected = len(self.load.sources) + self.records
+        return books.inbound.records >= expected and not (books.inbound.queued or on_the_way)
+
+    def arrivals(self) -> list[Arrival]:
+        """What the destination was sent so far."""
+        return arrivals(self.there.record)
+
+    # -- faults --------------------------------------------------------------------------------
+
+    def extent(self) -> tuple[Offsets, Offsets]:
+        """How far everything that is consumed is committed, and where it ends."""
+        consumed = [self.settings.inbound.topic, *self.names.all_deliver, *self.names.all_delay]
+        with commands.scanner(self.settings) as scanner:
+            partitions = scanner.partitions(consumed)
+            return scanner.committed(partitions), scanner.ends(partitions)
+
+    def struck(
+        self,
+        what: str,
+        *,
+        committed: Offsets | None = None,
+        holds: bool = False,
+    ) -> None:
+        """Note a fault that may make work be done twice; `committed`: as it was before, if that counts."""
+        until = time.time() + ON_THE_WIRE_S
+        now, ends = self.extent()
+        self.strikes.append(Strike(what, now if committed is None else committed, ends, until, holds))
+
+    # -- expectations --------------------------------------------------------------------------
+
+    def expectations(self) -> dict[Way, str]:
+        """What should become of everything that was written."""
+        found = {
+            Way(source, name): fate
+            for source, planned in self.load.sources.items()
+            for name, fate in planned.fates.items()
+        }
+        return found | self.expected
+
+    @property
+    def ids(self) -> dict[Source, str]:
+        """What the destination calls each event."""
+        return {source: planned.id for source, planned in (self.load.sources | self.besides).items()}
+
+    def rules(self) -> Rules:
+        return Rules(self.settings.retry.policy, cluster.TIMEOUT_S)
+
+    def write(self, value: bytes | None, becomes: Planned | str, own: Sequence[Header] = ()) -> Source:
+        """Write one record to the inbound topic besides the load: an event, or what is none and why."""
+        places: list[Source] = []
+        self.writer.write(self.settings.inbound.topic, value, places.append, own)
+        self.writer.flush()
+        [source] = places
+        self.records += 1
+        if isinstance(becomes, str):
+            self.expected[Way(source, "")] = becomes
+        else:
+            self.besides[source] = becomes
+            self.expected.update({Way(source, name): fate for name, fate in becomes.fates.items()})
+        return source

@@ -1,0 +1,89 @@
+"""When things happened: what came too early, how late the rest was, and how long nothing came."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+
+from streams.records import Attempt, Outcome
+from streams.retry import Policy
+from streams.verify.destination import Arrival
+from streams.verify.topics import Way
+
+#: Headers hold whole milliseconds.
+GRAIN_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """An attempt that was made before its time."""
+
+    way: Way
+    attempt: int
+    by_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.way.destination} {self.way.source}: attempt {self.attempt} was {self.by_ms} ms early"
+
+
+def early(
+    attempts: Mapping[Way, Sequence[Attempt]],
+    arrivals: Mapping[tuple[str, str], Sequence[Arrival]],
+    policy: Policy,
+    timeout_s: float,
+) -> list[Early]:
+    """Attempts before their time: by the destination's clock and the plan, where every arrival is one
+    attempt; by what the attempts say themselves, where a crash has repeated some."""
+    found: list[Early] = []
+    for way, of_one in attempts.items():
+        there = arrivals.get((way.destination, of_one[0].event_id), ())
+        numbers = [one.attempt for one in of_one]
+        if len(there) == len(of_one) and numbers == list(range(1, len(numbers) + 1)):
+            found += _by_arrivals(way, there, policy, timeout_s)
+        else:
+            found += _by_attempts(way, of_one)
+    return found
+
+
+def _by_arrivals(way: Way, arrivals: Sequence[Arrival], policy: Policy, timeout_s: float) -> Iterable[Early]:
+    for number, (last, this) in enumerate(pairwise(arrivals), 1):
+        in_time = last.answered - last.at < timeout_s  # else nobody waited for the answer
+        wait_s = max(policy.plan[number - 1].seconds, last.retry_after_s)
+        if (left_s := (last.answered if in_time else last.at) + wait_s - this.at) > GRAIN_S:
+            yield Early(way, number + 1, ceil(left_s * 1000))
+
+
+def _by_attempts(way: Way, attempts: Sequence[Attempt]) -> Iterable[Early]:
+    for attempt in attempts:
+        before = [
+            one.not_before_ms or 0
+            for one in attempts
+            if one.attempt == attempt.attempt - 1 and one.outcome is Outcome.RETRY
+        ]
+        if before and attempt.started_ms < min(before):
+            yield Early(way, attempt.attempt, min(before) - attempt.started_ms)
+
+
+def lateness(attempts: Mapping[Way, Sequence[Attempt]]) -> dict[str, list[int]]:
+    """How late attempts were after a wait, in ms, per tier; queueing and every fault included."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for of_one in attempts.values():
+        for last, this in pairwise(of_one):
+            if last.tier and last.not_before_ms is not None and this.attempt == last.attempt + 1:
+                found[last.tier].append(this.started_ms - last.not_before_ms)
+    return found
+
+
+def percentile(values: Sequence[int], share: float) -> int:
+    """The nearest-rank percentile; 0 of nothing."""
+    return sorted(values)[max(0, ceil(len(values) * share) - 1)] if values else 0
+
+
+def stall(arrivals: Iterable[Arrival], name: str, began: float, ended: float) -> float:
+    """The longest time, in seconds, in which a destination got nothing while there was something to get:
+    from the first event written to the last one written or delivered."""
+    marks = [began, *sorted(one.at for one in arrivals if one.to == name and one.at >= began)]
+    if marks[-1] < ended:
+        marks.append(ended)
+    return max(later - sooner for sooner, later in pairwise(marks))
