@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint format lock schema clean
+.PHONY: help setup demo test unit integration verify lint format lock schema clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ unit: $(VENV)/ready ## what needs no Kafka (under a minute)
 
 integration: $(VENV)/ready ## the promises, on real Kafka
 	@$(BIN)/pytest tests/integration $(ARGS)
+
+verify: $(VENV)/ready ## prove that nothing is lost: every fault, one after the other (about 8 minutes)
+	@$(BIN)/distributary verify $(ARGS)
 
 lint: $(VENV)/ready ## ruff and strict types
 	@$(BIN)/ruff check .
