@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.broker import Broker
 
-FAULTS = "kill-after-route-produce,kill-after-settle,versions"
+FAULTS = "kill-after-route-produce,versions"
 
 
 def left_on(broker: Broker) -> set[str]:

@@ -62,6 +62,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         f"SIGKILL when {failpoints.POINTS['mid-rebalance']}",
         points="mid-rebalance:1=kill",
         roles=(STEADY, SLOW, CHOOSY),
+        seconds=12.0,  # the other one has to start first
     ),
     RandomKills("random-kills", "SIGKILL at random moments, --kills times"),
 )
