@@ -65,9 +65,17 @@ class Delay:
             now_ms = int(self.clock() * 1000)
             due = [one for one in waiting[:RELEASE] if one.due_ms <= now_ms]
             waiting = waiting[len(due) :]
-            batch.begin(len(due))
-            await until_done("delay", batch, functools.partial(self._release, due, now_ms))
-            for one in due:
+            await self._let_go(due, batch)
+        # The batch is given back: what others overtook must not keep back their commit, or all of them
+        # would be released again. For the rest of its time it goes to a shorter tier.
+        await self._let_go([one for one in waiting if one.index < batch.begun], batch)
+
+    async def _let_go(self, leaving: Sequence[Delayed], batch: Batch) -> None:
+        """Write where these go next. A drain waits for them, and for those that they overtook."""
+        if leaving:
+            batch.begin(max(0, max(one.index for one in leaving) + 1 - batch.begun))
+            await until_done("delay", batch, functools.partial(self._release, leaving))
+            for one in leaving:
                 batch.done(one.index)
 
     def _tier_ms(self, topic: str) -> int:
@@ -84,10 +92,11 @@ class Delay:
                 continue
         return not batch.halted
 
-    async def _release(self, due: Sequence[Delayed], now_ms: int) -> None:
-        strays = [Stray(delayed.record, delayed.fault) for delayed in due if delayed.tracking is None]
+    async def _release(self, leaving: Sequence[Delayed]) -> None:
+        now_ms = int(self.clock() * 1000)
+        strays = [Stray(delayed.record, delayed.fault) for delayed in leaving if delayed.tracking is None]
         await self.settler.settle(strays)
-        await self.letters.send([self._onward(delayed, now_ms) for delayed in due if delayed.tracking])
+        await self.letters.send([self._onward(delayed, now_ms) for delayed in leaving if delayed.tracking])
         if failpoints.ARMED:
             failpoints.hit("while-releasing")
 

@@ -178,7 +178,7 @@ class Demo:
             show.status(books)
             self.console.print(_verdict(self.options.events, books, finished))
         if self.options.keep:
-            self.console.print(self._kept())
+            self.console.print(self._kept(), soft_wrap=True, markup=False)  # to be copied
         return 0 if finished else 1
 
     def _kept(self) -> str:
@@ -187,7 +187,8 @@ class Demo:
         stop = f"kill {pids}" + (f" $(cat {kafka})" if kafka.exists() else "")
         return (
             "\nEverything is still running. To look at it:\n"
-            f"  export DISTRIBUTARY_CONFIG={self.path} DEMO_WEBHOOK_SECRET={config.SECRET}\n"
+            f"  export DISTRIBUTARY_CONFIG={self.path}\n"
+            f"  export DEMO_WEBHOOK_SECRET={config.SECRET}\n"
             f"  {sys.argv[0]} status\n  {sys.argv[0]} dlq list\n"
             f"  {sys.argv[0]} dlq redrive --reason credentials\n"
             f"To stop it:\n  {stop}"

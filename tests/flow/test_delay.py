@@ -151,6 +151,26 @@ async def test_a_batch_that_is_given_back_releases_nothing_more(
     assert finished(one) == []
 
 
+async def test_what_was_overtaken_waits_on_in_a_shorter_tier_when_its_batch_is_given_back(
+    room: Delay, post: Post, clock: Clock, draining: asyncio.Event
+) -> None:
+    # Else the record that was released could not be committed, and would be released again.
+    one = batch(due(FOUR, 0, 4500), due(FOUR, 1, 4000), due(FOUR, 2, 4600))
+    await room.begin(one)
+    clock.ms = NOON_MS + 4000
+    await until(lambda: finished(one))
+    assert one.in_flight == 1  # a drain waits for it
+
+    one.halted = True
+    draining.set()
+    await until(lambda: not one.in_flight)
+
+    assert (finished(one), one.prefix) == ([0, 1], 2)
+    [waits_on] = post.on(SECOND)
+    assert headers.read(waits_on.headers).not_before_ms == NOON_MS + 4500
+    assert released(post) == ["e1"]
+
+
 async def test_a_release_that_can_not_be_written_is_tried_again_and_done_only_then(
     room: Delay, post: Post, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

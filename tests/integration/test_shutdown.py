@@ -39,6 +39,24 @@ def test_requests_under_way_finish_and_the_next_worker_repeats_none(
         assert_all_committed(w)
 
 
+def test_delayed_events_that_overtook_others_are_not_released_again_by_the_next_worker(
+    broker: Broker, prefix: str, tmp_path: Path
+) -> None:
+    # With so much jitter, what waits is released in another order than it is committed in.
+    retry = {"tiers": ["1s", "2s"], "plan": ["2s"], "budget": "1m", "jitter": 1}
+    with world(broker, prefix, tmp_path, {"crm": {}}, retry=retry) as w:
+        first = w.start_worker()
+        w.send(*[track(f"e{number}", [503, 200]) for number in range(200)])
+        wait_until("some are released", lambda: w.there.taken().total() >= 50)
+
+        first.terminate()
+        assert w.there.taken().total() < 200
+        w.start_worker()
+
+        assert_books_balance(w, once=True)
+        assert_all_committed(w)
+
+
 def test_a_hung_destination_holds_up_the_end_no_longer_than_the_drain(
     broker: Broker, prefix: str, tmp_path: Path
 ) -> None:

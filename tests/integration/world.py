@@ -50,8 +50,9 @@ class World(Reading):
         self._destinations = {one.name: (one.when.types, one.bound()) for one in self.settings.destinations}
         quiet = self.settings.kafka.confluent("test") | {"log_level": 0}
         self.admin = AdminClient(quiet)
-        more = {"message.max.bytes": 8 << 20, "linger.ms": 5, "topic.metadata.refresh.interval.ms": 500}
-        self._producer = Producer(quiet | more)
+        large = {"message.max.bytes": 8 << 20, "linger.ms": 5}
+        sure = {"enable.idempotence": True, "topic.metadata.refresh.interval.ms": 500}
+        self._producer = Producer(quiet | large | sure)
 
     def write_config(self, name: str, **sections: Mapping[str, Any]) -> Path:
         """Write NAME.yaml: the world's config, with these settings of some sections changed."""
