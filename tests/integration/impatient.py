@@ -9,7 +9,7 @@ from streams import app, cli
 from streams.settings import Settings
 
 #: A member that does not poll for so long leaves the group; a worker's is a day.
-POLL_INTERVAL_S = 2.0
+POLL_INTERVAL_S = 1.5
 
 WAITS = {
     "broker_max_poll_interval": POLL_INTERVAL_S,

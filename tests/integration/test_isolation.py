@@ -11,7 +11,7 @@ from tests.broker import Broker
 from tests.integration.group import assert_all_committed
 from tests.integration.harness import assert_books_balance, track, world
 
-EVENTS = 400
+EVENTS = 250
 #: One attempt, so that what hangs is dead, not back in the queue, when the test ends.
 ONCE = {"tiers": ["1s"], "plan": [], "budget": "10s", "jitter": 0}
 

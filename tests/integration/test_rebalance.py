@@ -41,7 +41,7 @@ def test_a_trickle_of_events_is_not_lost_between_workers_that_come_and_go(
     with world(broker, prefix, tmp_path, {"crm": {}}, kafka={"partitions": 4}) as w:
         w.start_worker()
         with load(w, 50) as coming:
-            for _ in range(3):
+            for _ in range(2):
                 second = w.start_worker()
                 w.wait_members(2)
                 coming.wait_sent(30)
@@ -113,7 +113,7 @@ def test_workers_that_end_while_others_are_still_joining_lose_nothing(
         w.start_worker()
         w.there.delay_s = 0.02
         with load(w, 200) as coming:
-            for _ in range(3):
+            for _ in range(2):
                 coming.wait_taken(50)
                 brief, staying = w.start_worker(ready=False), w.start_worker(ready=False)
                 brief.wait_ready()
