@@ -72,6 +72,7 @@ def judge(
     _agreement(result, stage, actual, arrivals)
     _repeats(result, scenario, stage, found, arrivals)
     _times(result, scenario, stage, found, arrivals)
+    result.failures += scenario.check(stage, arrivals)
     if not result.pairs:
         result.failures.append("there were no events: nothing is proved")
 

@@ -1,9 +1,10 @@
 """What a scenario is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from streams.verify.cast import USUAL, Role
+from streams.verify.destination import Arrival
 from streams.verify.stage import Stage
 
 
@@ -33,6 +34,10 @@ class Scenario:
 
     def inject(self, stage: Stage) -> None:
         """Make it happen; returns when it has."""
+
+    def check(self, stage: Stage, arrivals: Sequence[Arrival]) -> Iterable[str]:
+        """What is wrong besides what every scenario is judged by, a line each. The workers have ended."""
+        return ()
 
 
 @dataclass(frozen=True)
