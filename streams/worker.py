@@ -1,8 +1,10 @@
 """The process of a worker: starts the app, stops it on SIGTERM in bounded time, says how it ended."""
 
+import asyncio
 import logging
 from typing import Any, NoReturn
 
+import uvloop
 from faust.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -24,5 +26,6 @@ class Process(Worker):
 
 def run(app: Any) -> NoReturn:
     """Run until SIGTERM or SIGINT (exit status 0), or until something breaks (1; nothing is lost)."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust and its consumer's thread ask for loops
     Process(app).execute_from_commandline()
     raise SystemExit

@@ -1,27 +1,29 @@
-"""Why a certificate was not trusted, where rustls does not say: self-signed, or signed by a stranger."""
+"""Whom a destination's certificate is trusted by: the system's authorities, Mozilla's, and our own."""
 
-import asyncio
 import ssl
+from functools import lru_cache
+from pathlib import Path
 
-#: OpenSSL's X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT.
-_SELF_SIGNED = 18
+import certifi
 
 
-async def name_distrust(address: str, port: int, host: str, timeout_s: float) -> str:
-    """The fault of a certificate that could not be verified, found with one more handshake.
+@lru_cache(maxsize=64)  # a context holds every authority: half a megabyte that destinations can share
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """A context that trusts the authorities of `ca_file`, too.
 
-    Nothing is sent over that connection. It trusts nobody, so its handshake always fails, and OpenSSL
-    then says by number what it thought of the certificate.
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it holds no certificates.
     """
-    distrust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    distrust.check_hostname = False
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address, port, ssl=distrust, server_hostname=host)
-            writer.close()
-    except ssl.SSLCertVerificationError as error:
-        if error.verify_code == _SELF_SIGNED:
-            return "DEPTH_ZERO_SELF_SIGNED_CERT"
-    except (OSError, ValueError):  # TimeoutError is an OSError; a ValueError dislikes the host name
-        pass
-    return "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())  # an image without ca-certificates has none of its own
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        pem = Path(ca_file).read_text(errors="replace")
+        if "-----BEGIN CERTIFICATE-----" not in pem:
+            raise ValueError(f"{ca_file}: there is no certificate in it")
+        try:
+            context.load_verify_locations(cadata=pem)
+        except (ssl.SSLError, ValueError) as error:
+            raise ValueError(f"no HTTPS with these certificates: {error}") from None
+    return context

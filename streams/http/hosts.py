@@ -1,19 +1,17 @@
-"""The ways to a destination's hosts: judged addresses, and an HTTP client pinned to each that is used.
+"""The ways to a destination's hosts: judged addresses, and a pool of connections to each that is used.
 
-pyreqwest resolves names by itself and cannot be told how, but `.resolve(host, ip, port)` makes it ask
-nobody for one host. So there is a client (and with it a connection pool) per host and address.
+Nothing is looked up between the judgement and the connection: a pool connects to an address.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from pyreqwest.client import Client, ClientBuilder
 
 from streams.http import addresses, faults
 from streams.http.addresses import Address
 from streams.http.faults import Fault
+from streams.http.pool import Pool, Style
 
 #: How long an answer of the resolver is used. getaddrinfo tells no TTL.
 FRESH_S = 60.0
@@ -28,26 +26,25 @@ class Host:
     """One host: the addresses it may be reached at, the one in use first."""
 
     name: str
-    build: Callable[[], ClientBuilder]
+    style: Style
     addresses: Sequence[Address] = ()
     resolved_at: float = 0.0
     #: Something could not be reached: ask the resolver again soon.
     doubted: bool = False
-    clients: dict[Address, Client] = field(default_factory=dict)
-    #: What a look at the certificate told; forgotten when the name is resolved anew.
-    verdicts: dict[int, str] = field(default_factory=dict)
+    pools: dict[tuple[Address, int, bool], Pool] = field(default_factory=dict)
 
     @property
     def address(self) -> Address:
         return self.addresses[0]
 
-    @property
-    def client(self) -> Client:
-        """The client that connects to `address` and nowhere else."""
-        if self.address not in self.clients:
-            # Port 0 stands for the URL's own port.
-            self.clients[self.address] = self.build().resolve(self.name, str(self.address), 0).build()
-        return self.clients[self.address]
+    def pool(self, port: int, tls: bool) -> Pool:
+        """The connections to `address` and nowhere else."""
+        key = self.addresses[0], port, tls
+        pool = self.pools.get(key)
+        if pool is None:
+            server_name = self.name.strip("[]").removesuffix(".") if tls else None
+            pool = self.pools[key] = Pool(self.address, port, server_name, self.style)
+        return pool
 
     def fresh(self, now: float) -> bool:
         return now < self.resolved_at + (REFRESH_S if self.doubted else FRESH_S)
@@ -56,8 +53,8 @@ class Host:
         """Take what the resolver says; the address in use stays in use if it is still among them."""
         first = [self.address] if self.addresses and self.address in found else []
         self.addresses = [*first, *(address for address in found if address not in first)]
-        self.clients = {address: client for address, client in self.clients.items() if address in found}
-        self.verdicts.clear()
+        for key in [key for key in self.pools if key[0] not in found]:
+            self.pools.pop(key).retire()
         self.resolved_at, self.doubted = now, False
 
     def leave(self, address: Address) -> None:
@@ -66,25 +63,33 @@ class Host:
         if self.address == address:
             self.addresses = [*self.addresses[1:], address]
 
+    def retire(self) -> None:
+        """Let go of all connections; those in use have their answer first."""
+        for pool in self.pools.values():
+            pool.retire()
+
 
 class Hosts:
     """The hosts of one destination. Each name is looked up once at a time, whoever asks."""
 
-    def __init__(self, build: Callable[[], ClientBuilder], allow_private: bool) -> None:
-        self._build = build
+    def __init__(self, style: Style, allow_private: bool) -> None:
+        self._style = style
         self._allow_private = allow_private
         self._hosts: dict[str, Host] = {}
         self._lookups: dict[str, asyncio.Task[Host | Fault]] = {}
 
+    def known(self, host: str) -> Host | None:
+        """A host that was resolved of late."""
+        entry = self._hosts.get(host)
+        return entry if entry and entry.fresh(time.monotonic()) else None
+
     async def find(self, host: str, deadline: float) -> Host | Fault:
         """What is known of a host, resolved now where it must be; a resolver that is too slow has failed."""
-        now = time.monotonic()
-        entry = self._hosts.get(host)
-        if entry and entry.fresh(now):
+        if entry := self.known(host):
             return entry
         lookup = self._lookups.get(host) or self._begin(host)
         # Waited for, never cancelled: others wait for it too, and its thread cannot be stopped.
-        await asyncio.wait((lookup,), timeout=deadline - now)
+        await asyncio.wait((lookup,), timeout=deadline - time.monotonic())
         if lookup.cancelled():
             return faults.CLOSED
         return lookup.result() if lookup.done() else Fault("EAI_AGAIN")
@@ -98,7 +103,8 @@ class Hosts:
     async def _look_up(self, host: str) -> Host | Fault:
         found = await addresses.find(host, self._allow_private)
         if isinstance(found, Fault):
-            self._hosts.pop(host, None)
+            if gone := self._hosts.pop(host, None):
+                gone.retire()
             return found
         entry = self._hosts.get(host) or self._open(host)
         entry.update(found, time.monotonic())
@@ -106,16 +112,15 @@ class Hosts:
 
     def _open(self, host: str) -> Host:
         while len(self._hosts) >= MOST_HOSTS:
-            self._hosts.pop(next(iter(self._hosts)))
-        self._hosts[host] = Host(host, self._build)
+            self._hosts.pop(next(iter(self._hosts))).retire()
+        self._hosts[host] = Host(host, self._style)
         return self._hosts[host]
 
-    async def close(self) -> None:
-        """Abandon lookups and requests in flight, and close idle connections."""
+    def close(self) -> None:
+        """Abandon lookups and requests in flight, and close all connections."""
         for lookup in self._lookups.values():
             lookup.cancel()
         for entry in self._hosts.values():
-            for client in entry.clients.values():
-                await client.close()
-        # pyreqwest keeps idle connections open until the client itself is gone.
+            for pool in entry.pools.values():
+                pool.close()
         self._hosts.clear()

@@ -91,10 +91,10 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
     peer = Peer(scheme="https" if tls else "http")
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(_play(script, Line(peer, reader, writer), tls))
+        task = asyncio.ensure_future(_play(script, Line(peer, reader, writer)))
         peer.lines[task] = writer
 
-    server = await asyncio.start_server(accept, peer.host, 0)
+    server = await asyncio.start_server(accept, peer.host, 0, ssl=tls)
     peer.port = server.sockets[0].getsockname()[1]
     try:
         yield peer
@@ -107,10 +107,8 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         await asyncio.sleep(0.01)  # the loop closes aborted sockets in its own time
 
 
-async def _play(script: Script, line: Line, tls: ssl.SSLContext | None) -> None:
+async def _play(script: Script, line: Line) -> None:
     with suppress(OSError, asyncio.IncompleteReadError):
-        if tls:
-            await line.writer.start_tls(tls)
         line.peer.connections += 1
         line.peer.open += 1
         try:

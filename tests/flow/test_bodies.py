@@ -81,10 +81,7 @@ async def test_a_body_that_never_begins_does_not_undo_its_status(hasty: Client) 
 @pytest.mark.parametrize(
     "framing",
     [
-        b"content-length: 3, 3\r\n\r\nabc",
-        b"content-length: 3\r\ncontent-length: 3\r\n\r\nabc",
         b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
-        b"content-length: 99\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         b"connection: close\r\n\r\nabc",
     ],
 )

@@ -1,8 +1,4 @@
-"""Every row of the table of errors, made to happen on a real socket; those of TLS are in test_tls.py.
-
-The names are read from pyreqwest's causes (`streams.http.faults.TEXTS`): an upgrade that rewords one
-fails here.
-"""
+"""Every row of the table of errors, made to happen on a real socket; those of TLS are in test_tls.py."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -151,7 +147,7 @@ async def test_a_request_is_never_sent_twice_by_itself(client: Client, script: S
 async def test_an_idle_connection_is_not_used_after_the_time_servers_keep_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.request.IDLE_S", 0.1)
+    monkeypatch.setattr("streams.http.pool.IDLE_S", 0.1)
     client = Client(allow_private=True)
     async with serving(sockets.accepts) as peer:
         await client.send(post(peer))

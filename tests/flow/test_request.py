@@ -79,6 +79,13 @@ async def test_a_status_is_taken_as_it_is(client: Client, line: bytes, status: i
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HPE_INVALID_CONSTANT"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "HPE_INVALID_CONSTANT"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", "HPE_INVALID_CONSTANT"),
+        # Two lengths, or two framings: where the answer ends is a matter of opinion.
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3, 3\r\n\r\nabc", "HPE_INVALID_CONSTANT"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc", "HPE_INVALID_CONSTANT"),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HPE_INVALID_CONSTANT",
+        ),
         (b"HTTP/1.1 200 OK\r\n" + b"x: 1\r\n" * 200 + b"\r\n", "HPE_HEADER_OVERFLOW"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 1_000_000 + b"\r\n\r\n", "HPE_HEADER_OVERFLOW"),
     ],
@@ -190,15 +197,14 @@ async def test_closing_gives_up_what_is_in_flight() -> None:
     assert (answer.error, answer.sent, answer.ambiguous) == ("ECONNABORTED", True, True)
 
 
-async def test_cancelling_frees_the_caller_at_once_and_the_connection_at_the_timeout() -> None:
-    client = Client(timeout_s=0.3, allow_private=True)
+async def test_cancelling_ends_the_request() -> None:
+    client = Client(timeout_s=60, allow_private=True)
     async with serving(sockets.hangs) as peer:
         task = asyncio.create_task(client.send(post(peer)))
         await until(lambda: peer.open == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert peer.open == 1
         await until(lambda: peer.open == 0)
     await client.close()
 

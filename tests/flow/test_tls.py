@@ -144,22 +144,6 @@ async def test_a_certificate_is_not_trusted(
     assert peer.requests == []
 
 
-async def test_why_a_certificate_is_not_trusted_is_looked_at_once(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[object] = []
-
-    async def name_distrust(*where: object) -> str:
-        looked.append(where)
-        return "DEPTH_ZERO_SELF_SIGNED_CERT"
-
-    monkeypatch.setattr("streams.http.certificates.name_distrust", name_distrust)
-    async with serving(sockets.accepts, certificate("127.0.0.1").server()) as peer:
-        for _ in range(3):
-            assert_rejected(await client.send(post(peer)), "DEPTH_ZERO_SELF_SIGNED_CERT")
-    assert [where[:3] for where in looked] == [("127.0.0.1", peer.port, "127.0.0.1")]  # type: ignore[index]
-
-
 async def test_a_certificate_of_ours_is_wanted(trusting: Client) -> None:
     context = certificate("127.0.0.1", issuer=AUTHORITY).server()
     context.verify_mode = ssl.CERT_REQUIRED

@@ -1,0 +1,108 @@
+"""The connections to one address: made when needed, kept for the next request while they are fresh."""
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from streams.http import faults
+from streams.http.addresses import Address
+from streams.http.connection import Connection
+from streams.http.faults import Fault
+
+#: Idle connections are closed by us before the far end does it: Node.js and uvicorn do after 5 s. A
+#: request that meets the far end's close on its way is an ambiguous failure.
+IDLE_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What is the same for all connections of a client."""
+
+    trust: ssl.SSLContext
+    connect_timeout_s: float
+    body_limit: int
+    #: Idle connections kept for each address.
+    most_idle: int
+
+
+@dataclass
+class Pool:
+    """Connections to one port of one address, for one name."""
+
+    address: Address
+    port: int
+    #: Whom the certificate must name; None: no TLS.
+    server_name: str | None
+    style: Style
+    _idle: deque[Connection] = field(default_factory=deque)
+    _all: set[Connection] = field(default_factory=set)
+    _retired: bool = False
+    _sweep: asyncio.TimerHandle | None = None
+
+    def take(self) -> Connection | None:
+        """The connection that was used last, if it is still good."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                if time.monotonic() - connection.idle_since < IDLE_S:
+                    return connection
+                connection.close()
+        return None
+
+    async def connect(self, deadline: float) -> Connection | Fault:
+        """A new connection, TLS included, before the deadline (monotonic) and the timeout of connecting."""
+        within = min(self.style.connect_timeout_s, deadline - time.monotonic())
+        trust = self.style.trust if self.server_name is not None else None
+        try:
+            async with asyncio.timeout(within):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self.style.body_limit, self),
+                    str(self.address), self.port, ssl=trust, server_hostname=self.server_name,
+                )  # fmt: skip
+        except TimeoutError:
+            return faults.UNCONNECTED
+        except (OSError, ValueError) as error:  # a ValueError dislikes the name
+            return faults.of_connect(error)
+        if self._retired:
+            connection.close()
+            return faults.CLOSED
+        self._all.add(connection)
+        return connection
+
+    def retire(self) -> None:
+        """Close what is idle, and the others when they have their answer."""
+        self._retired = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def close(self) -> None:
+        """Close everything; requests under way are given up."""
+        self.retire()
+        for connection in list(self._all):
+            connection.close()
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._all.discard(connection)
+
+    def released(self, connection: Connection) -> None:
+        """Keep a connection for the next request."""
+        if self._retired or len(self._idle) >= self.style.most_idle:
+            connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_stale)
+
+    def _close_stale(self) -> None:
+        """Close what was idle for too long; the oldest are on the left."""
+        self._sweep = None
+        stale = time.monotonic() - IDLE_S
+        while self._idle and (self._idle[0].closed or self._idle[0].idle_since <= stale):
+            self._idle.popleft().close()
+        if self._idle:
+            wait = max(self._idle[0].idle_since - stale, 0.01)
+            self._sweep = asyncio.get_running_loop().call_later(wait, self._close_stale)
