@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration verify lint format lock schema clean
+.PHONY: help setup demo test unit integration verify soak bench bench-check lint format lock schema clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -32,8 +32,17 @@ unit: $(VENV)/ready ## what needs no Kafka (under a minute)
 integration: $(VENV)/ready ## the promises, on real Kafka
 	@$(BIN)/pytest tests/integration $(ARGS)
 
-verify: $(VENV)/ready ## prove that nothing is lost: every fault, one after the other (about 8 minutes)
+verify: $(VENV)/ready ## prove that nothing is lost: every fault, one after the other (under 20 minutes)
 	@$(BIN)/distributary verify $(ARGS)
+
+soak: $(VENV)/ready ## a million event-destination pairs, and a worker killed or a broker lost every few seconds (35 minutes)
+	@$(BIN)/distributary verify --faults 'random-*' --duration 30m --events 52000 --rate 300 --kills 16 --html soak.html $(ARGS)
+
+bench: $(VENV)/ready ## measure us beside our peers, all on one local Kafka (about half an hour; ARGS=--quick: 8 minutes)
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-check: $(VENV)/ready ## whether an event has become dearer, counted, not timed; ACCEPT=1 keeps the new counts
+	@$(BIN)/python -m bench.guard $(if $(ACCEPT),--accept)
 
 lint: $(VENV)/ready ## ruff and strict types
 	@$(BIN)/ruff check .
@@ -51,4 +60,4 @@ lock: ## write both lock files anew from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove .venv, caches and the local Kafka's data
-	@rm -rf $(VENV) .kafka .distributary-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	@rm -rf $(VENV) .bench .kafka .distributary-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build

@@ -130,6 +130,8 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     None when absent or nonsense; 0.0 for a date that has passed; at most 24 hours.
     """
     value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
     seconds = _delay(value)
     if seconds is None:
         seconds = _until(value, now)

@@ -19,7 +19,7 @@ from typing import Any
 
 import faust
 
-from streams import web
+from streams import clock, web
 from streams.codec import Decoder
 from streams.decoding.registry import Registry
 from streams.delay import Delay
@@ -79,6 +79,7 @@ class App(faust.App):
     route: Dispatcher
     deliver: Dispatcher
     delay: Dispatcher
+    _records_out: Producer | None = None
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -110,6 +111,10 @@ class App(faust.App):
         finally:
             scanner.close()
 
+    def refused(self) -> dict[str, str]:
+        """Topic -> error of what Kafka does not let us write until somebody mends it."""
+        return self._records_out.refusals.lasting() if self._records_out else {}
+
     # -- life ----------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
@@ -122,9 +127,10 @@ class App(faust.App):
         audience = Audience(configured(settings))
         router = Router(decoder, audience, letters, names)
         delivery = Delivery(
-            {one.topic: self._lane(one) for one in audience.destinations}, decoder, settler, policy
-        )
-        delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining)
+            {one.topic: self._lane(one) for one in audience.destinations}, decoder, settler, policy,
+            clock.word,
+        )  # fmt: skip
+        delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
         self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
@@ -151,7 +157,8 @@ class App(faust.App):
         for client in self._clients:
             with contextlib.suppress(Exception):
                 await client.close()
-        await self._records_out.close(timeout_s=5.0)
+        if self._records_out:
+            await self._records_out.close(timeout_s=5.0)
 
     def _create_directories(self) -> None:
         """Faust makes a data folder for tables; there are none, and the file system may be read-only."""

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from streams import commands, show
+from streams import commands, durations, show
 from streams.config import schema as config_schema
 from streams.config.problems import ConfigError
+from streams.ledger import shown, verbs
 from streams.settings import load
 
 app = typer.Typer(
@@ -39,6 +40,10 @@ Destination = Annotated[str | None, typer.Option("--destination", "-d", help="On
 Reason = Annotated[str | None, typer.Option(help="Only this reason: rejected, credentials, exhausted, ...")]
 Error = Annotated[str | None, typer.Option(help="Only this error: 400, ECONNREFUSED, ...")]
 EventId = Annotated[str | None, typer.Option("--event", help="Only this event id.")]
+StateFile = Annotated[
+    Path | None,
+    typer.Option("--state", help="Go on from this file, and keep in it what was read; made if missing."),
+]
 
 
 def main() -> None:
@@ -103,30 +108,71 @@ def verify(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same events and the same choices again.")] = None,
     events: Annotated[int, typer.Option(min=20, help="Events in each scenario.")] = 300,
-    kills: Annotated[int, typer.Option(min=1, help="Workers that `random-kills` kills.")] = 5,
+    rate: Annotated[float, typer.Option(min=1, help="At most so many events per second.")] = 200.0,
+    kills: Annotated[int, typer.Option(min=1, help="Faults of `random-kills` and `random-faults`.")] = 5,
+    duration: Annotated[
+        str, typer.Option(help="Play rounds, each with another seed, for this long: 2h, 90m.")
+    ] = "0s",
     keep: Annotated[Path | None, typer.Option(help="Keep configs and logs in this folder.")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
     as_json: Json = False,
+    html: Annotated[Path | None, typer.Option(help="Write the report to this file, as a page.")] = None,
 ) -> None:
     """Prove that nothing is lost: load, faults on purpose, and what became of every event."""
     from streams.verify import faults as scenarios
     from streams.verify import report, run
+    from streams.verify.options import Options
 
     if only_list:
         report.listing(scenarios.SCENARIOS)
         return
-    sys.exit(run.verify(run.Options(config, faults, seed, events, kills, as_json, keep)))
+    try:
+        duration_s = durations.parse(duration)
+    except ValueError as wrong:
+        raise commands.Unusable(f"--duration: {wrong}") from None
+    options = Options(config, faults, seed, events, rate, kills, duration_s, as_json, html, keep)
+    sys.exit(run.verify(options))
 
 
 # -- look ----------------------------------------------------------------------------------------
 
 
 @app.command()
-def status(config: Config = CONFIG, as_json: Json = False) -> None:
+def status(
+    config: Config = CONFIG,
+    by: Annotated[str | None, typer.Option(help="Also by time of acceptance, so long each: 1h, 10m.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only what was accepted since: ISO 8601, or a duration ago.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="And before this; default: now.")] = None,
+    state: StateFile = None,
+    only_unaccounted: Annotated[
+        bool, typer.Option("--unaccounted", help="Only the unaccounted events: place, tab, destination.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """What became of every event, per destination, computed from the topics; `unaccounted` must be 0."""
-    books = commands.status(load(config))
-    show.as_json(books.as_json()) if as_json else show.status(books)
+    wanted = verbs.asked(by, start, end, only_unaccounted)
+    books = verbs.status(load(config), wanted, state, lambda text: typer.echo(text, err=True))
+    if only_unaccounted:
+        lines = shown.unaccounted(books)
+        show.as_json([line.split("\t") for line in lines]) if as_json else [*map(typer.echo, lines)]
+    else:
+        show.as_json(books.as_json()) if as_json else shown.status(books)
     sys.exit(0 if books.balanced else 1)
+
+
+@app.command()
+def exporter(
+    config: Config = CONFIG,
+    every: Annotated[str, typer.Option(help="How often the topics are read.")] = "30s",
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "0.0.0.0",  # noqa: S104 - see worker.host
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to serve on.")] = 6067,
+    state: StateFile = None,
+    log_json: Annotated[bool, typer.Option(envvar="DISTRIBUTARY_LOG_JSON", help="Log JSON lines.")] = False,
+) -> None:
+    """The sums of `status` as Prometheus metrics, kept up to date, until SIGTERM."""
+    verbs.export(load(config), verbs.pause(every), host, port, state, log_json)
 
 
 @topics_app.command("create")

@@ -58,6 +58,11 @@ class Decoder:
         self._schemas: dict[int, datum.Schema | None] = {}  # None: the data are JSON
         self._refused: dict[int, str] = {}  # the schemas that are unsupported, and why
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is a registry, and so something to prepare."""
+        return self._registry is not None
+
     def decode(self, value: bytes | None) -> dict[str, Any]:
         """The event in a record's value. The dict is the caller's to change.
 

@@ -4,39 +4,37 @@ import asyncio
 import itertools
 import logging
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from streams import codec, deadletters, durations, ledger, logs, reach, topics
+from streams import codec, deadletters, logs, moments, reach, topics
 from streams.codec import Decoder
 from streams.deadletters import DeadLetter, Redriven, Wanted
 from streams.decoding.registry import NoRegistry, Registry, RegistryUnavailable
 from streams.decoding.undecodable import Undecodable
 from streams.destinations import Audience, Destination, configured
-from streams.ledger import Inbound, Sums
+from streams.ledger.books import Books as Books
+from streams.ledger.verbs import keeper as keeper
+from streams.ledger.verbs import status as status
 from streams.letters import Letters
 from streams.producer import Outgoing, Producer
 from streams.replay import Job, Replay, stretch
 from streams.route import Router
-from streams.scan import ANSWER_S, Scanner
+from streams.scan import ANSWER_S
+from streams.scan import scanner as scanner
 from streams.settings import Settings
 from streams.topics import Names, State, Status
+from streams.unusable import Unusable as Unusable
 
 log = logging.getLogger(__name__)
 
 #: Events written together by `produce`.
 CHUNK = 500
-
-
-class Unusable(Exception):
-    """What was asked for can't be done; the text says why, and what can."""
 
 
 def worker(settings: Settings, instance_id: str | None, log_level: str, log_json: bool) -> None:
@@ -82,47 +80,6 @@ def topics_of(settings: Settings, *, create: bool) -> list[State]:
     """Every topic and its state; missing ones are created if so asked."""
     admin = AdminClient({**settings.kafka.confluent("distributary-admin"), "log_level": 0})
     return (topics.create if create else topics.describe)(admin, topics.plan(settings))
-
-
-# -- status --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The sums of every destination, and of the inbound topic."""
-
-    destinations: dict[str, Sums]
-    inbound: Inbound
-
-    @property
-    def balanced(self) -> bool:
-        """Every accepted event is somewhere that can be pointed at."""
-        lines = [line.unaccounted for line in self.destinations.values()]
-        return not any((*lines, self.inbound.unaccounted))
-
-    def as_json(self) -> dict[str, Any]:
-        lines = {name: line.as_json() for name, line in self.destinations.items()}
-        return {"destinations": lines, "inbound": self.inbound.as_json()}
-
-
-def status(settings: Settings) -> Books:
-    """Read the topics and do the sums, as far back as every topic that is needed reaches."""
-    names, kept = Names.of(settings), settings.kafka.retention
-    since_ms = int((time.time() - min(kept.routed, kept.attempts, kept.dlq)) * 1000)
-    with scanner(settings) as scan:
-        until = ledger.extent(scan, settings.inbound.topic, names)
-        found = ledger.read(scan, names, until, since_ms)
-        line = ledger.inbound(scan, found, until)
-    return Books(found.sums([destination.name for destination in settings.destinations]), line)
-
-
-@contextmanager
-def scanner(settings: Settings) -> Iterator[Scanner]:
-    scan = Scanner(settings.kafka.confluent("distributary-scan"), settings.kafka.group)
-    try:
-        yield scan
-    finally:
-        scan.close()
 
 
 @asynccontextmanager
@@ -204,18 +161,10 @@ def job(
 
 
 def _moment(text: str) -> int:
-    """Epoch ms of an ISO 8601 time, or of a duration ago."""
     try:
-        return int((time.time() - durations.parse(text)) * 1000)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Unusable(
-            f"{text!r} is neither an ISO 8601 time (2026-11-21T18:00:00Z) nor a duration ago (24h)"
-        ) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return moments.parse(text)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
 
 
 def _stamp(ms: int) -> str:

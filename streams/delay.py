@@ -9,9 +9,10 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from streams import failpoints, headers, metrics, retry
+from streams.clock import HEAR_S, TOLERANCE_S, now
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
 from streams.headers import Death, Tracking
@@ -21,7 +22,7 @@ from streams.retry import Policy, Reason, Wait
 from streams.settle import Settler, Stray
 from streams.topics import Names
 
-#: The wall clock is looked at again after this, in seconds: it may have been set meanwhile.
+#: The clock is looked at again after this, in seconds: the machine may have slept, or the clock been set.
 LONGEST_NAP_S = 1.0
 #: At most this many records are released together.
 RELEASE = 100
@@ -50,20 +51,24 @@ class Delay:
     names: Names
     policy: Policy
     draining: Callable[[], asyncio.Event]  #: set while partitions are given back
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = now
+    checked: Callable[[], bool] = lambda: True  #: whether the brokers have had a word on the time
     tasks: Tasks = field(default_factory=Tasks)
+    _hears_until: float | None = None  #: monotonic: how long the first release waits for that word
 
     async def begin(self, batch: Batch) -> None:
         """Start waiting; the window of one batch per partition bounds what is in hand."""
         self.tasks.spawn(self._hold(batch))
 
     async def _hold(self, batch: Batch) -> None:
-        latest_ms = int(self.clock() * 1000) + LONGEST_HOLD * self._tier_ms(batch.tp.topic)
-        delayed = (_delayed(index, record, latest_ms) for index, record in enumerate(batch.records))
+        tier_ms, now_ms = self._tier_ms(batch.tp.topic), int(self.clock() * 1000)
+        delayed = (_delayed(index, record, tier_ms, now_ms) for index, record in enumerate(batch.records))
         waiting = sorted(delayed, key=lambda one: one.due_ms)
         while waiting and await self._wait_until(waiting[0].due_ms, batch):
             now_ms = int(self.clock() * 1000)
-            due = [one for one in waiting[:RELEASE] if one.due_ms <= now_ms]
+            # Without a word, our clock may be wrong: the answer to the first release will tell.
+            most = RELEASE if self.checked() else 1
+            due = [one for one in waiting[:most] if one.due_ms <= now_ms]
             waiting = waiting[len(due) :]
             await self._let_go(due, batch)
         # The batch is given back: what others overtook must not keep back their commit, or all of them
@@ -83,14 +88,23 @@ class Delay:
         return next(tier.ms for tier in self.policy.tiers if tier.name == name)
 
     async def _wait_until(self, due_ms: int, batch: Batch) -> bool:
-        """Sleep until the wall clock says so; False when the batch is given back first."""
-        while not batch.halted and (left_s := due_ms / 1000 - self.clock()) > 0:
+        """Sleep until the clock says so; False when the batch is given back first."""
+        while not batch.halted and (left_s := self._left_s(due_ms)) > 0:
             try:
                 async with asyncio.timeout(min(left_s, LONGEST_NAP_S)):
                     await self.draining().wait()
             except TimeoutError:
                 continue
-        return not batch.halted
+        return await batch.free()
+
+    def _left_s(self, due_ms: int) -> float:
+        """How long it is until then; a worker that has just started waits a moment for a broker's word."""
+        left_s = due_ms / 1000 - self.clock()
+        if left_s > 0 or self.checked():
+            return left_s
+        if self._hears_until is None:
+            self._hears_until = time.monotonic() + HEAR_S
+        return min(0.05, self._hears_until - time.monotonic())
 
     async def _release(self, leaving: Sequence[Delayed]) -> None:
         now_ms = int(self.clock() * 1000)
@@ -120,7 +134,7 @@ class Delay:
         """
         tier = next((tier for tier in self.policy.tiers if tier.name == tracking.tier), self.policy.tiers[0])
         if now_ms < (tracking.deadline_ms or 0):
-            return self._to(self.names.delay(tier.name), record, replace(tracking, due_ms=now_ms + tier.ms))
+            return self._to(self.names.delay(tier.name), record, tracking._replace(due_ms=now_ms + tier.ms))
         detail = f"no destination {tracking.destination} is configured"
         return self.letters.dead(record, Death(Reason.NO_DESTINATION, None, detail, now_ms), tracking)
 
@@ -129,9 +143,13 @@ class Delay:
         return Outgoing(topic, record.value, record.key, known)
 
 
-def _delayed(index: int, record: Record, latest_ms: int) -> Delayed:
+def _delayed(index: int, record: Record, tier_ms: int, now_ms: int) -> Delayed:
+    """When a record is due. Its stamp may be of a worker whose clock was wrong when that had just started."""
     try:
         tracking = headers.read(record.headers)
     except headers.Malformed as fault:
         return Delayed(index, record, None, 0, str(fault))
-    return Delayed(index, record, tracking, min(tracking.due_ms or 0, latest_ms))
+    due_ms = min(tracking.due_ms or 0, now_ms + LONGEST_HOLD * tier_ms)
+    if due_ms < record.timestamp - TOLERANCE_S * 1000:  # over before the broker wrote it: it waits from then
+        due_ms = min(record.timestamp, now_ms) + tier_ms
+    return Delayed(index, record, tracking, due_ms)

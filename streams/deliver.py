@@ -8,13 +8,12 @@ dead fills its own window and nobody else's.
 import asyncio
 import logging
 import random
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.answers import Answer, Outcome, retry_after_s
 from connectors.base import Bound, Unmappable
-from streams import failpoints, headers, retry
+from streams import clock, failpoints, headers, retry
 from streams.codec import Decoder, Undecodable
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
@@ -50,10 +49,14 @@ class Parcel:
     record: Record
     tracking: Tracking
     item: bytes | None = None
-    started: float = field(default_factory=time.time)  #: Unix time
+    started: float = field(default_factory=clock.steady)  #: by `clock.steady`
     outcome: Outcome = Outcome.UNMAPPABLE
     answer: Answer | None = None
     detail: str = ""
+
+
+async def known() -> None:
+    """What time it is, is known."""
 
 
 @dataclass
@@ -64,6 +67,8 @@ class Delivery:
     decoder: Decoder
     settler: Settler
     policy: Policy
+    #: Returns when the brokers have had a word on the time, or say nothing.
+    word: Callable[[], Awaitable[None]] = known
     tasks: Tasks = field(default_factory=Tasks)
 
     async def begin(self, batch: Batch) -> None:
@@ -71,29 +76,30 @@ class Delivery:
         lane = self.lanes[batch.tp.topic]
         for chunk in lane.chunks(len(batch.records)):
             await lane.slots.acquire()
-            if batch.halted:
+            if batch.halted or not (batch.certain or await batch.free()):
                 lane.slots.release()
                 return
             batch.begin(len(chunk))
             self.tasks.spawn(self._deliver(lane, batch, chunk))
 
     async def _deliver(self, lane: Lane, batch: Batch, chunk: range) -> None:
-        records = [batch.records[index] for index in chunk]
+        records = batch.records[chunk.start : chunk.stop]
         try:
             opened = await until_done("deliver", batch, lambda: self._open_all(lane, records))
             ends = await self._attempt(lane, opened)
-            if failpoints.ARMED:
-                failpoints.hit("after-answer")
-            await until_done("settle", batch, lambda: self.settler.settle(ends))
-            if failpoints.ARMED:
-                failpoints.hit("after-settle")
-            for index in chunk:
-                batch.done(index)
         finally:
-            lane.slots.release()
+            lane.slots.release()  # the window bounds what is being settled
+        if failpoints.ARMED:
+            failpoints.hit("after-answer")
+        await until_done("settle", batch, lambda: self.settler.settle(ends))
+        if failpoints.ARMED:
+            failpoints.hit("after-settle")
+        for index in chunk:
+            batch.done(index)
 
     async def _open_all(self, lane: Lane, records: Sequence[Record]) -> list[Parcel | Stray]:
-        await self.decoder.prepare(record.value for record in records)
+        if self.decoder.asks:
+            await self.decoder.prepare(record.value for record in records)
         return [self._open(lane, record) for record in records]
 
     def _open(self, lane: Lane, record: Record) -> Parcel | Stray:
@@ -117,18 +123,20 @@ class Delivery:
             count = lane.bound.batch.take([one.item or b"" for one in sendable]) if lane.bound.batch else 1
             await _send(lane, sendable[:count])
             sendable = sendable[count:]
+        if any(isinstance(one, Parcel) and one.outcome is Outcome.RETRY for one in opened):
+            await self.word()  # a retry is for a moment: by a clock that is wrong, for a wrong one
         return [self._verdict(lane, one) if isinstance(one, Parcel) else one for one in opened]
 
     def _verdict(self, lane: Lane, parcel: Parcel) -> Verdict:
-        answer, started_ms = parcel.answer, int(parcel.started * 1000)
-        now = time.time()
+        answer, started_ms = parcel.answer, int(clock.at(parcel.started) * 1000)
+        now = clock.now()
         decision = retry.decide(
             self.policy,
             parcel.tracking,
             parcel.outcome,
             code=answer.code if answer else "",
             ambiguous=answer.ambiguous if answer else False,
-            retry_after_s=retry_after_s(answer.headers, now) if answer else None,
+            retry_after_s=retry_after_s(answer.headers, now) if answer and answer.headers else None,
             started_ms=started_ms,
             now_ms=int(now * 1000),
             roll=random.random(),  # noqa: S311
@@ -141,9 +149,9 @@ class Delivery:
 
 async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:
     """One request for all of them; notes in each how it ended. Never raises."""
-    key, started = headers.idempotency_key(parcels[0].tracking), time.time()
+    key, started = headers.idempotency_key(parcels[0].tracking), clock.steady()
     try:
-        request = lane.bound.request([parcel.item or b"" for parcel in parcels], key, started)
+        request = lane.bound.request([parcel.item or b"" for parcel in parcels], key, clock.now())
     except Exception as fault:  # a connector's own mistake: nothing was sent, and the dlq keeps the event
         log.exception("connector.error connector=%s", lane.bound.connector.name)
         for parcel in parcels:

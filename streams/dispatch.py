@@ -40,7 +40,7 @@ class Tasks:
 
 
 class GivenBack(Exception):
-    """The partition was given back before the work on its batch succeeded; its next owner does it."""
+    """The partition went to another before the work on its batch succeeded; its new owner does it."""
 
 
 async def until_done(what: str, batch: Batch, work: Callable[[], Awaitable[T]]) -> T:
@@ -50,10 +50,12 @@ async def until_done(what: str, batch: Batch, work: Callable[[], Awaitable[T]]) 
     that nobody foresaw therefore holds up its partition, loudly, rather than dropping the event.
 
     Raises:
-        GivenBack: the batch was halted before the work succeeded.
+        GivenBack: the batch was halted before the work succeeded, or is not held any more.
     """
     backoff = SHORTEST_BACKOFF_S
     while True:
+        if not (batch.certain or await batch.held()):
+            raise GivenBack
         try:
             return await work()
         except GivenBack:
@@ -86,7 +88,7 @@ class Dispatcher:
     async def _work(self, queue: asyncio.Queue[Batch]) -> None:
         while True:
             batch = await queue.get()
-            if not batch.halted:
+            if await batch.free():
                 with contextlib.suppress(GivenBack):
                     await until_done(self._what, batch, functools.partial(self._handle, batch))
 

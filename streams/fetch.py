@@ -2,20 +2,21 @@
 
 aiokafka decodes header names as UTF-8 while it walks through a fetch, and Kafka does not ask that they
 are. One such record makes the whole fetch raise; what was walked through by then, of other partitions too,
-would be passed over at the next. So all positions are put back, and the stretch with the record is read
+would be passed over at the next. So these positions are put back, and the stretch with the record is read
 by librdkafka, which does not mind. The record itself goes on without its headers.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from streams.assignor import Sticky
+from streams.coordinator import Coordinator
 from streams.flight import Partition, Record
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ FAUST_LOG = logging.getLogger("faust.transport")
 #: A fetch returns after this even if there is nothing; while it waits, partitions that became free
 #: meanwhile are not fetched (aiokafka has one fetch per broker under way), so it bounds their latency.
 FETCH_WAIT_MS = 100
+#: aiokafka asks a broker for more only when all that came of it was taken, or lay for this long. Without any
+#: patience it asks at once, for all but the partitions that something just came of: these then wait for
+#: up to FETCH_WAIT_MS. With its own 100 ms one full window holds up all partitions of that broker.
+TAKEN_WITHIN_S = 0.005
 #: How long a stop may take to finish what the thread was asked for, and to leave the group.
 LEAVE_S = 5.0
 
@@ -35,6 +40,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread."""
 
     logger = FAUST_LOG
+    _looks = 0  #: how often a window got room
+    _waiter: "asyncio.Future[None] | None" = None  #: what a fetch under way waits for
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -44,8 +51,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        # Else a partition whose fetched records wait for a window holds up its broker's next fetch 100 ms.
-        self._consumer._fetcher._prefetch_backoff = 0
+        Coordinator(self._consumer._coordinator, self.consumer.standing)
+        self._consumer._fetcher._prefetch_backoff = TAKEN_WITHIN_S
 
     async def on_thread_stop(self) -> None:
         """Leave the group, if the broker answers in time; the process must end in any case.
@@ -77,14 +84,42 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         deadline = time.monotonic() + timeout
         while not self._overtaken(consumer):
-            before = positions(consumer)
+            looks, before = self._looks, positions(consumer, consumer._fetcher._records)
             try:
                 records = await super()._fetch_records(consumer, wanted, 0, max_records)
             except UnicodeDecodeError:
                 return await self._read_around(consumer, before)
-            if records or not await arrival(consumer, deadline - time.monotonic()):
+            if records or not await self._arrival(consumer, looks, deadline - time.monotonic()):
                 return records  # type: ignore[no-any-return]
         return {}
+
+    async def _arrival(self, consumer: Any, looks: int, within_s: float) -> bool:
+        """Wait until anything was fetched or a window has room; whether it was or has.
+
+        Raises what the broker refuses.
+        """
+        if within_s <= 0:
+            return False
+        self._waiter = waiter = consumer._fetcher._create_fetch_waiter()
+        if looks != self._looks:
+            self._end_wait()
+        done, _ = await asyncio.wait([waiter], timeout=within_s)
+        self._waiter = None
+        if not done:
+            waiter.cancel()
+            return False
+        waiter.result()
+        return True
+
+    def look_again(self) -> None:
+        """A window has room again, and what was fetched for it may lie ready. Called on any thread."""
+        self._looks += 1
+        if self._waiter is not None:
+            self.thread_loop.call_soon_threadsafe(self._end_wait)
+
+    def _end_wait(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _overtaken(self, consumer: Any) -> bool:
         return bool(self.consumer.overtaken or consumer._subscription.reassignment_in_progress)
@@ -92,7 +127,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _read_around(self, consumer: Any, before: dict[TopicPartition, int]) -> Records:
         """Put all positions back, and read the partition that could not be walked through another way."""
         unreadable = culprit(consumer)
-        now = positions(consumer)
+        now = positions(consumer, before)
         for tp, position in before.items():
             if tp == unreadable or now.get(tp) != position:
                 consumer.seek(tp, position)
@@ -105,27 +140,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return {unreadable: records}
 
 
-async def arrival(consumer: Any, within_s: float) -> bool:
-    """Wait until anything was fetched; whether it was. Raises what the broker refuses."""
-    if within_s <= 0:
-        return False
-    waiter = consumer._fetcher._create_fetch_waiter()
-    done, _ = await asyncio.wait([waiter], timeout=within_s)
-    if not done:
-        waiter.cancel()
-        return False
-    waiter.result()
-    return True
-
-
-def positions(consumer: Any) -> dict[TopicPartition, int]:
-    """The next offset to hand out, of every partition that has one."""
+def positions(consumer: Any, of: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """The next offset to hand out, of those of these partitions that have one."""
     subscription = consumer._subscription.subscription
     assignment = subscription.assignment if subscription else None
     if assignment is None:
         return {}
-    states = ((tp, assignment.state_value(tp)) for tp in assignment.tps)
-    return {tp: state.position for tp, state in states if state.has_valid_position}
+    states = ((tp, assignment.state_value(tp)) for tp in of)
+    return {tp: state.position for tp, state in states if state is not None and state.has_valid_position}
 
 
 def culprit(consumer: Any) -> TopicPartition:

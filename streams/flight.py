@@ -7,10 +7,13 @@ stand in a queue in offset order, each knows which of its records are finished, 
 prefix counts. A gap in the offsets (compaction, transaction markers) needs no bookkeeping at all.
 """
 
+import functools
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
+
+from streams.standing import ALWAYS, Standing
 
 
 class Record(Protocol):
@@ -44,16 +47,37 @@ class Partition(NamedTuple):
 class Batch:
     """The records of one fetch from one partition, in offset order, each finished on its own."""
 
-    __slots__ = ("_finished", "begun", "halted", "prefix", "progress_at", "records", "tp")
+    __slots__ = (
+        "_finished", "_life", "_standing", "begun", "completed", "halted", "prefix", "progress_at", "records",
+        "tp",
+    )  # fmt: skip
 
-    def __init__(self, tp: Partition, records: Sequence[Record]) -> None:
+    def __init__(self, tp: Partition, records: Sequence[Record], standing: Standing = ALWAYS) -> None:
         self.tp = tp
         self.records = records
         self.begun = 0  #: records handed to somebody; they are begun in offset order
         self.prefix = 0  #: records finished from the left without a hole
         self.progress_at = time.monotonic()  #: when it was fetched, or a record of it last finished
         self.halted = False  #: the partition is being given back: begin nothing more
+        self.completed: Callable[[], None] | None = None  #: called when the last record is finished
         self._finished = bytearray(len(records))
+        self._standing, self._life = standing, standing.life
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is held, as far as can be told without waiting. False says nothing: ask `held`."""
+        return self._standing.life == self._life and self._standing.sure
+
+    async def held(self) -> bool:
+        """Whether what becomes of its records may be written; while nobody can tell whose they are, wait.
+
+        False: we were expelled from the group since it was fetched, and its new owner does it all.
+        """
+        return await self._standing.known(self._life)
+
+    async def free(self) -> bool:
+        """Whether more of its records may be begun: it is held, and not being given back."""
+        return await self._standing.known(self._life, lambda: self.halted) and not self.halted
 
     def begin(self, count: int = 1) -> None:
         """Say that the next `count` records are being worked on: a drain waits for them."""
@@ -66,11 +90,15 @@ class Batch:
         if index == self.prefix:
             hole = self._finished.find(0, index)
             self.prefix = len(self.records) if hole < 0 else hole
+            if self.complete and self.completed is not None:
+                self.completed()
 
     def done_all(self) -> None:
         """Say that the outcome of every record is durable."""
         self._finished = bytearray(b"\x01") * len(self.records)
         self.prefix = len(self.records)
+        if self.completed is not None:
+            self.completed()
 
     @property
     def in_flight(self) -> int:
@@ -90,25 +118,29 @@ class Batch:
 class Flight:
     """The batches of one partition that are fetched and not yet finished, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, landed: Callable[[], None] = lambda: None) -> None:
         self.batches: deque[Batch] = deque()
         self.committed: int | None = None  #: the offset last committed by us
         self._reached: int | None = None  #: the offset that could be committed
+        self._landed = landed  #: called when there are fewer batches
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def add(self, batch: Batch) -> None:
         self.batches.append(batch)
+        batch.completed = self._land
 
-    def land(self) -> None:
+    def _land(self) -> None:
         """Let go of the batches that are complete, from the left."""
+        before = len(self.batches)
         while self.batches and self.batches[0].complete:
             self._reached = self.batches.popleft().next_offset
+        if len(self.batches) < before:
+            self._landed()
 
     def committable(self) -> int | None:
         """The offset to commit now; None when there is nothing new."""
-        self.land()
         if self.batches and (head := self.batches[0].next_offset) is not None:
             self._reached = head
         if self._reached is None or self._reached == self.committed:
@@ -131,24 +163,33 @@ class Flight:
 
 
 class Flights:
-    """The flights of every partition in hand."""
+    """The flights of every partition in hand, and which of them may have no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: Callable[[str], int], freed: Callable[[], None] = lambda: None) -> None:
+        self._window = window  #: how many batches of a partition of this topic may be in hand
+        self._freed = freed  #: called when a partition is no longer full
         self._flights: dict[Partition, Flight] = {}
+        #: Kept up to date batch by batch: asking thousands of partitions at every fetch took milliseconds.
+        self.full: set[Partition] = set()
 
-    def of(self, tp: Partition) -> Flight:
+    def add(self, batch: Batch) -> None:
+        """A batch was fetched; the caller has seen that its partition is not full."""
+        tp, full = batch.tp, self.full
         flight = self._flights.get(tp)
         if flight is None:
-            flight = self._flights[tp] = Flight()
-        return flight
+            flight = self._flights[tp] = Flight(functools.partial(self._landed, tp, full))
+        flight.add(batch)
+        if len(flight) >= self._window(tp.topic):
+            full.add(tp)
 
-    def room(self, tp: Partition, window: int) -> bool:
-        """Whether another batch of this partition may be fetched."""
-        flight = self._flights.get(tp)
-        if flight is None:
-            return True
-        flight.land()
-        return len(flight) < window
+    def _landed(self, tp: Partition, full: set[Partition]) -> None:
+        if tp in full and full is self.full:  # else of a flight that was forgotten
+            full.discard(tp)
+            self._freed()
+
+    def of(self, tp: Partition) -> Sequence[Batch]:
+        """The batches of this partition, oldest first."""
+        return tuple(self._flights[tp].batches) if tp in self._flights else ()
 
     def committable(self) -> dict[Partition, int]:
         """What may be committed now, per partition."""
@@ -168,6 +209,7 @@ class Flights:
         """Drop everything: the partitions are no longer ours, or are read again from what is committed."""
         self.halt()
         self._flights.clear()
+        self.full = set()
 
     @property
     def in_flight(self) -> int:

@@ -14,8 +14,8 @@ our prefix is dropped there (``own``), so a producer can't pretend to an attempt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 #: header -> the field of a dataclass, and what reads it
 _Table = Mapping[str, tuple[str, Callable[[str, bytes], Any]]]
@@ -44,8 +44,7 @@ class Malformed(Exception):
         self.header = header
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where the record was first read; written ``events/3/1234``."""
 
     topic: str
@@ -56,9 +55,11 @@ class Source:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Tracking:
-    """What we know of one event on its way to one destination. Instants are epoch milliseconds."""
+class Tracking(NamedTuple):
+    """What we know of one event on its way to one destination. Instants are epoch milliseconds.
+
+    A tuple, because several are made of every event, and one costs a third of what a frozen dataclass does.
+    """
 
     destination: str
     event_id: str
@@ -122,10 +123,27 @@ def write(tracking: Tracking, own: Iterable[Header] = ()) -> list[Header]:
         ("distributary.source", _bytes(str(tracking.source))),
         *[
             (name, str(value).encode("utf-8", "backslashreplace"))  # _bytes, without its call: hot
-            for name, value, default in zip(_OPTIONAL, _optional(tracking), _DEFAULTS, strict=True)
+            for name, value, default in zip(_OPTIONAL, tracking[3:], _DEFAULTS, strict=True)
             if value != default
         ],
     ]
+
+
+def shared(of_event: str, source: Source, replay: str | None = None) -> list[Header]:
+    """What the records of one event say alike on their way to each destination, before any attempt.
+
+    ``[*own, header of the destination, *shared]`` is what ``write`` gives for such a record.
+    """
+    ours: list[Header] = [
+        ("distributary.event-id", _bytes(event_id(of_event))),
+        ("distributary.source", _bytes(str(source))),
+    ]
+    return ours if replay is None else [*ours, ("distributary.replay", _bytes(replay))]
+
+
+def addressed(destination: str) -> Header:
+    """The header that names the destination."""
+    return "distributary.destination", _bytes(destination)
 
 
 def read(headers: Iterable[Header] | None) -> Tracking:
@@ -232,10 +250,16 @@ def _whole(digits: int) -> Callable[[str, bytes], int]:
 
 
 def _source(name: str, value: bytes) -> Source:
-    topic, *place = value.split(b"/")  # a topic's name has no slash
-    if not topic or len(place) != 2:
+    place, _, offset = value.rpartition(b"/")
+    topic, slash, partition = place.partition(b"/")  # a topic's name has no slash
+    if not topic or not slash or b"/" in partition or len(place) > _LONGEST_PLACE:
         raise Malformed(name, f"{value[:40]!r} is not topic/partition/offset")
-    return Source(_text(name, topic), _partition(name, place[0]), _offset(name, place[1]))
+    return Source(*_place(name, topic, partition), _offset(name, offset))
+
+
+@lru_cache(maxsize=4096)  # there are few partitions, and each is read a million times
+def _place(name: str, topic: bytes, partition: bytes) -> tuple[str, int]:
+    return _text(name, topic), _partition(name, partition)
 
 
 def _bytes(text: str) -> bytes:
@@ -246,6 +270,9 @@ def _cut(encoded: bytes, limit: int) -> bytes:
     """At most ``limit`` bytes, cut between characters."""
     return encoded if len(encoded) <= limit else encoded[:limit].decode("utf-8", "ignore").encode()
 
+
+#: Of Kafka's longest name of a topic, and a partition.
+_LONGEST_PLACE = 249 + 10
 
 _count = _whole(6)
 _partition = _whole(9)
@@ -277,5 +304,4 @@ _DEATH: _Table = {
 _ORIGIN: _Table = {"distributary.source": ("source", _source)}
 
 _OPTIONAL = tuple(_TRACKING)[3:]
-_optional = attrgetter(*(_TRACKING[name][0] for name in _OPTIONAL))
-_DEFAULTS = _optional(Tracking("", "", Source("", 0, 0)))
+_DEFAULTS = Tracking("", "", Source("", 0, 0))[3:]

@@ -1,11 +1,9 @@
 """Records on their way: how each kind is addressed, and what happens when the broker refuses one for good."""
 
 import logging
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 
-from streams import headers
+from streams import clock, headers
 from streams.flight import Record
 from streams.headers import Death, Source, Tracking
 from streams.producer import Outgoing, Producer, Refused
@@ -50,9 +48,9 @@ class Letters:
         log.error("record.refused topic=%s error=%s bytes=%d", record.topic, error, len(record.value or b""))
         if record.topic == self._dlq_topic:
             return bare(record)
-        death = Death(Reason.TOO_LARGE, error, f"refused by {record.topic}", int(time.time() * 1000))
+        death = Death(Reason.TOO_LARGE, error, f"refused by {record.topic}", int(clock.now() * 1000))
         own = headers.own(record.headers)
-        tracking = replace(headers.read(record.headers), due_ms=None, tier=None)
+        tracking = headers.read(record.headers)._replace(due_ms=None, tier=None)
         return Outgoing(self._dlq_topic, record.value, record.key, headers.write_death(death, tracking, own))
 
 

@@ -10,10 +10,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
+
+from streams import clock
+from streams.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +68,17 @@ class Ticket:
     """Counts the delivery reports of one `send`, which come on librdkafka's thread, and on the loop's own
     for records that it does not even take."""
 
-    __slots__ = ("_finished", "_left", "_lock", "failed", "future")
+    __slots__ = ("_finished", "_left", "_lock", "failed", "future", "sent")
 
     def __init__(self, count: int, future: "asyncio.Future[None]", finished: "Finished") -> None:
         self.failed: list[tuple[int, KafkaError]] = []
         self.future = future
+        self.sent = clock.steady()
         self._left = count
         self._finished = finished
         self._lock = threading.Lock()
 
-    def report(self, index: int, error: KafkaError | None) -> None:
+    def report(self, index: int, error: KafkaError | None, message: Any = None) -> None:
         """One record is confirmed, or has failed."""
         with self._lock:
             if error is not None:
@@ -81,11 +86,10 @@ class Ticket:
             self._left -= 1
             last = not self._left
         if last:
+            if error is None and message is not None:
+                kind, append_ms = message.timestamp()
+                clock.heard(kind, append_ms, self.sent)
             self._finished(self)
-
-    def report_of(self, index: int) -> Callable[[KafkaError | None, Any], None]:
-        """The callback of one record."""
-        return lambda error, _message: self.report(index, error)
 
 
 Finished = Callable[[Ticket], None]
@@ -99,6 +103,7 @@ class Producer:
         self._config = {**SETTINGS, **config, "logger": logging.getLogger("streams.librdkafka")}
         self._kafka = Librdkafka(self._config)
         self._retired: list[Librdkafka] = []
+        self.refusals = Refusals()
         self._alone: Librdkafka | None = None  #: writes each record in a batch of its own
         self._finished: deque[Ticket] = deque()
         self._woken = False
@@ -119,16 +124,26 @@ class Producer:
         backoff = 0.1
         while waiting:
             kafka = self._kafka
-            failed = await self._singled_out(records, await self._send_once(kafka, waiting))
+            failed = await self._send_once(kafka, waiting)
+            if not failed and not self.refusals:
+                break
+            failed = await self._singled_out(records, failed)
             refused += [(index, error.name()) for index, error in failed if error.code() in PERMANENT]
             again = [(index, error) for index, error in failed if error.code() not in PERMANENT]
+            if again or self.refusals:
+                self._note_refusals(waiting, dict(again))
             waiting = [(index, records[index]) for index, _ in again]
             if again:
-                log.warning("produce.retry records=%d error=%s", len(again), again[0][1].name())
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_S)
         if refused:
             raise Refused(refused)
+
+    def _note_refusals(self, sent: Sequence[tuple[int, Outgoing]], failed: Mapping[int, KafkaError]) -> None:
+        errors = {record.topic: failed[index] for index, record in sent if index in failed}
+        for topic, error in errors.items():
+            self.refusals.failed(topic, error)
+        self.refusals.taken(record.topic for _, record in sent if record.topic not in errors)
 
     async def _singled_out(
         self, records: Sequence[Outgoing], failed: list[tuple[int, KafkaError]]
@@ -147,23 +162,12 @@ class Producer:
         self, kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]]
     ) -> list[tuple[int, KafkaError]]:
         ticket = Ticket(len(records), self.loop.create_future(), self._ticket_finished)
-        for index, record in records:
-            await self._enqueue(kafka, record, index, ticket)
+        taken = _hand_over(kafka, records, ticket)
+        while taken < len(records):  # the queue is full
+            await asyncio.sleep(0.02)
+            taken += _hand_over(kafka, records[taken:], ticket)
         await ticket.future
         return ticket.failed
-
-    async def _enqueue(self, kafka: Librdkafka, record: Outgoing, index: int, ticket: Ticket) -> None:
-        """Hand a record to librdkafka, when it has room."""
-        topic, value, key, headers = record
-        while True:
-            try:
-                kafka.produce(topic, value, key, headers=list(headers), on_delivery=ticket.report_of(index))
-                return
-            except BufferError:
-                await asyncio.sleep(0.02)
-            except KafkaException as error:
-                ticket.report(index, error.args[0])
-                return
 
     # -- delivery reports ----------------------------------------------------------------------
 
@@ -206,3 +210,16 @@ class Producer:
         await asyncio.to_thread(self._kafka.flush, timeout_s)
         self._open = False
         await asyncio.to_thread(self._thread.join, 1.0)
+
+
+def _hand_over(kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]], ticket: Ticket) -> int:
+    """Give librdkafka as many of these records as it has room for; how many."""
+    for count, (index, (topic, value, key, headers)) in enumerate(records):
+        known = headers if isinstance(headers, list) else list(headers)
+        try:
+            kafka.produce(topic, value, key, headers=known, on_delivery=partial(ticket.report, index))
+        except BufferError:
+            return count
+        except KafkaException as error:
+            ticket.report(index, error.args[0])
+    return len(records)

@@ -4,13 +4,13 @@ Avro by schemas/attempt.avsc and schemas/routed.avsc in the single-object encodi
 published version, in the shape of the current one, and raises Undecodable for anything else.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from streams.decoding import datum
+from streams.decoding import datum, flat
 from streams.decoding.undecodable import Undecodable
 from streams.headers import Tracking
 
@@ -22,6 +22,7 @@ LONGEST_SPAN = 65_536
 
 _ATTEMPTS, _ROUTED = datum.published("attempt"), datum.published("routed")
 _ATTEMPT_NOW, _ROUTED_NOW = list(_ATTEMPTS.values())[-1], list(_ROUTED.values())[-1]
+_ATTEMPT_MARK = datum.MARKER + _ATTEMPT_NOW.fingerprint
 
 #: byte of a bitmap -> which of its bits are set, lowest first
 _BITS = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
@@ -46,7 +47,7 @@ class Outcome(StrEnum):
         return cls.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would triple what it takes to make one
 class Attempt:
     """How one attempt to deliver one event to one destination ended. Instants are epoch milliseconds."""
 
@@ -76,10 +77,27 @@ class Attempt:
 
     def encode(self) -> bytes:
         """The record's value."""
-        values = dict(zip(_ATTEMPT_FIELDS, _attempt_values(self), strict=True))
-        if self.body_head is not None:
-            values["body_head"] = self.body_head[:LONGEST_BODY_HEAD]
-        return _write(_ATTEMPT_NOW, values)
+        body_head = self.body_head
+        return b"".join((
+            _ATTEMPT_MARK,
+            flat.text(self.event_id),
+            flat.word(self.destination),
+            flat.word(self.source_topic),
+            flat.number(self.source_partition),
+            flat.number(self.source_offset),
+            flat.maybe_text(self.replay),
+            flat.number(self.attempt),
+            flat.word(self.outcome),
+            flat.maybe_word(self.code),
+            flat.maybe_text(self.reason),
+            flat.TRUE if self.ambiguous else flat.FALSE,
+            flat.number(self.started_ms),
+            flat.number(self.elapsed_ms),
+            flat.maybe_word(self.tier),
+            flat.maybe_number(self.not_before_ms),
+            flat.NULL if body_head is None else flat.SOME + flat.text(body_head[:LONGEST_BODY_HEAD]),
+            flat.word(self.worker),
+        ))  # fmt: skip
 
     @classmethod
     def decode(cls, value: bytes | None) -> Self:
@@ -104,10 +122,6 @@ class Attempt:
             elapsed_ms=0,
             worker=worker,
         )
-
-
-_ATTEMPT_FIELDS = tuple(Attempt.__dataclass_fields__)
-_attempt_values = attrgetter(*_ATTEMPT_FIELDS)
 
 
 class Lane(NamedTuple):
@@ -141,6 +155,9 @@ class Routed:
     replay: str | None
     #: lane -> bitmap: bit i, lowest bit of the first byte first, is the record at base_offset + i
     lanes: Mapping[Lane, bytes]
+    #: The timestamps of all of them in offset order, each as the difference to the one before, the first as
+    #: epoch ms. None in what version 1 wrote.
+    times: Sequence[int] | None = None
 
     @classmethod
     def of(
@@ -150,20 +167,38 @@ class Routed:
         records: Sequence[Located],
         lanes: Mapping[tuple[str, str | None], Sequence[int]],
         replay: str | None = None,
+        instants: Sequence[int] | None = None,
     ) -> list[Self]:
         """What was decided about these records, in offset order; `lanes` maps each lane to its offsets.
 
-        More than one only if the offsets are far apart, as in a compacted topic. None without records.
+        `instants` are the records' timestamps, epoch ms. More than one only if the offsets are far apart,
+        as in a compacted topic. None without records.
         """
-        return [
-            cls(topic, partition, base, last, replay, _bitmaps(base, last, lanes))
-            for base, last in _spans([record.offset for record in records])
-        ]
+        offsets, made = [record.offset for record in records], []
+        first = 0
+        for base, last, count in _spans(offsets):
+            times = None if instants is None else _differences(instants[first : first + count])
+            made.append(cls(topic, partition, base, last, replay, _bitmaps(base, last, lanes), times))
+            first += count
+        return made
 
     def offsets(self, lane: Lane) -> list[int]:
         """The offsets of the records in a lane, ascending."""
-        bitmap = self.lanes.get(lane, b"")
-        return [self.base_offset + 8 * i + bit for i, byte in enumerate(bitmap) for bit in _BITS[byte]]
+        return _places(self.base_offset, self.lanes.get(lane, b""))
+
+    def all_offsets(self) -> Sequence[int]:
+        """The offsets of the records in any lane: of all, then; ascending."""
+        bits = 0
+        for bitmap in self.lanes.values():
+            bits |= int.from_bytes(bitmap, "little")
+        span = self.last_offset + 1 - self.base_offset
+        if bits == (1 << span) - 1:
+            return range(self.base_offset, self.last_offset + 1)
+        return _places(self.base_offset, bits.to_bytes(bits.bit_length() // 8 + 1, "little"))
+
+    def instants(self) -> list[int]:
+        """The timestamps of all, as epoch ms, in offset order; empty where version 1 wrote none."""
+        return list(itertools.accumulate(self.times or ()))
 
     def encode(self) -> bytes:
         """The record's value."""
@@ -189,15 +224,23 @@ def readable(kind: type[Kind], values: Iterable[bytes | None]) -> Iterator[Kind]
         yield record
 
 
-def _spans(offsets: Iterable[int]) -> list[tuple[int, int]]:
-    """The first and last offset of each stretch of at most LONGEST_SPAN offsets."""
-    spans: list[tuple[int, int]] = []
+def _spans(offsets: Iterable[int]) -> list[tuple[int, int, int]]:
+    """The first and last offset of each stretch of at most LONGEST_SPAN offsets, and how many it has."""
+    spans: list[tuple[int, int, int]] = []
     for offset in offsets:
         if spans and offset - spans[-1][0] < LONGEST_SPAN:
-            spans[-1] = spans[-1][0], offset
+            spans[-1] = spans[-1][0], offset, spans[-1][2] + 1
         else:
-            spans.append((offset, offset))
+            spans.append((offset, offset, 1))
     return spans
+
+
+def _differences(instants: Sequence[int]) -> list[int]:
+    return [*instants[:1], *(later - before for before, later in itertools.pairwise(instants))]
+
+
+def _places(base: int, bitmap: bytes) -> list[int]:
+    return [base + 8 * i + bit for i, byte in enumerate(bitmap) for bit in _BITS[byte]]
 
 
 def _bitmaps(

@@ -14,7 +14,7 @@ Jitter spreads what failed together. It only ever adds: a wait is never shorter 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, isfinite
 
@@ -168,11 +168,11 @@ def decide(
     attempted and is not counted as such.
     """
     if outcome is Outcome.UNMAPPABLE:
-        return Dead(Reason.UNMAPPABLE, code, replace(tracking, tier=None, due_ms=None, not_before_ms=None))
+        return Dead(Reason.UNMAPPABLE, code, tracking._replace(tier=None, due_ms=None, not_before_ms=None))
     attempted = _attempted(policy, tracking, started_ms)
     if outcome is Outcome.DELIVERED:
         return Delivered(attempted)
-    failed = replace(attempted, last_error=code, maybe_delivered=attempted.maybe_delivered + ambiguous)
+    failed = attempted._replace(last_error=code, maybe_delivered=attempted.maybe_delivered + ambiguous)
     if outcome is not Outcome.RETRY:
         return Dead(_FINAL[outcome], code, failed)
     return _again(policy, failed, retry_after_s or 0.0, now_ms, roll) or Dead(Reason.EXHAUSTED, code, failed)
@@ -185,18 +185,17 @@ def release(policy: Policy, tracking: Tracking, now_ms: int) -> Deliver | Wait:
     """
     left_ms = (tracking.not_before_ms or 0) - now_ms
     if left_ms <= 0:
-        return Deliver(replace(tracking, tier=None, due_ms=None))
+        return Deliver(tracking._replace(tier=None, due_ms=None))
     tier = _longest(policy.tiers, left_ms) or policy.tiers[0]
     due_ms = _due(policy, tier, left_ms, now_ms)
-    return Wait(tier, due_ms, replace(tracking, tier=tier.name, due_ms=due_ms))
+    return Wait(tier, due_ms, tracking._replace(tier=tier.name, due_ms=due_ms))
 
 
 def _attempted(policy: Policy, tracking: Tracking, started_ms: int) -> Tracking:
     """One attempt more, waiting for nothing; the first starts the budget."""
     first_ms = started_ms if tracking.first_attempt_ms is None else tracking.first_attempt_ms
     deadline_ms = first_ms + _ms(policy.budget_s) if tracking.deadline_ms is None else tracking.deadline_ms
-    return replace(
-        tracking,
+    return tracking._replace(
         attempt=tracking.attempt + 1,
         first_attempt_ms=first_ms,
         deadline_ms=deadline_ms,
@@ -227,7 +226,7 @@ def _again(policy: Policy, failed: Tracking, retry_after_s: float, now_ms: int, 
 
 
 def _retry(tier: Tier, due_ms: int, not_before_ms: int, failed: Tracking) -> Retry:
-    waiting = replace(failed, tier=tier.name, due_ms=due_ms, not_before_ms=not_before_ms)
+    waiting = failed._replace(tier=tier.name, due_ms=due_ms, not_before_ms=not_before_ms)
     return Retry(tier, due_ms, not_before_ms, waiting)
 
 

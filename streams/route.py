@@ -8,17 +8,16 @@ Next: `streams.deliver`.
 """
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams import failpoints, headers, metrics
+from streams import clock, failpoints, headers, metrics
 from streams.codec import Decoder, Undecodable
 from streams.destinations import Audience
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
-from streams.headers import Death, Source, Tracking
+from streams.headers import Death, Source
 from streams.letters import Letters
 from streams.producer import Outgoing
 from streams.records import Routed
@@ -39,6 +38,7 @@ class Router:
         self._audience = audience
         self._letters = letters
         self._routed_topic = names.routed
+        self._addressed = {to.name: headers.addressed(to.name) for to in audience.destinations}
         self.tasks = Tasks()
 
     async def begin(self, batch: Batch) -> None:
@@ -63,7 +63,8 @@ class Router:
         if failpoints.ARMED:
             failpoints.hit("after-route-produce")
         # Only now, so that whatever the routed topic says was put on a topic is on that topic.
-        notes = Routed.of(records[0].topic, records[0].partition, records, lanes, replay)
+        instants = [record.timestamp for record in records]
+        notes = Routed.of(records[0].topic, records[0].partition, records, lanes, replay, instants)
         await self._letters.send([Outgoing(self._routed_topic, note.encode()) for note in notes])
         for (destination, rule), offsets in lanes.items():
             metrics.ROUTED.labels(destination or "none", rule or "none").inc(len(offsets))
@@ -83,21 +84,19 @@ class Router:
                 if replay is None:  # the dlq has had it since it was first read
                     outgoing.append(self._dead(record, source, fault))
                 continue
-            own, of_event = headers.own(record.headers), event_id(event, source)
+            own, shared = headers.own(record.headers), headers.shared(event_id(event, source), source, replay)
             for to, rule in zip(self._audience.destinations, self._audience.decide(event), strict=True):
                 if only is not None and to.name != only:
                     continue
                 lanes[to.name, rule].append(record.offset)
                 if rule is None:
-                    tracking = Tracking(to.name, of_event, source, replay=replay)
-                    outgoing.append(
-                        Outgoing(to.topic, record.value, record.key, headers.write(tracking, own))
-                    )
+                    addressed = self._addressed[to.name]
+                    outgoing.append(Outgoing(to.topic, record.value, record.key, [*own, addressed, *shared]))
         return outgoing, lanes
 
     def _dead(self, record: Record, source: Source, fault: Undecodable) -> Outgoing:
         log.info("event.undecodable source=%s reason=%s", source, fault.reason)
-        death = Death(Reason.UNDECODABLE, fault.reason, fault.detail, int(time.time() * 1000))
+        death = Death(Reason.UNDECODABLE, fault.reason, fault.detail, int(clock.now() * 1000))
         return self._letters.dead(record, death, source)
 
 

@@ -8,18 +8,18 @@ Only when the broker has confirmed both does the caller complete the event's off
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connectors.answers import Answer
-from streams import headers, metrics
+from streams import clock, headers, metrics
 from streams.flight import Record
 from streams.headers import Death, Source
 from streams.letters import Letters
 from streams.producer import Outgoing
 from streams.records import Attempt, Outcome
-from streams.retry import Dead, Decision, Reason, Retry
+from streams.retry import Dead, Decision, Delivered, Reason, Retry
 from streams.topics import Names
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,16 @@ class Settler:
 
     async def settle(self, ends: Sequence[Verdict | Stray]) -> None:
         """Return when the outcome of every event is durable."""
-        verdicts = [end for end in ends if isinstance(end, Verdict)]
-        outgoing = [self._attempt(verdict) for verdict in verdicts]
-        outgoing += [next_ for verdict in verdicts if (next_ := self._next(verdict)) is not None]
-        outgoing += [self._stray(end) for end in ends if isinstance(end, Stray)]
+        verdicts: list[Verdict] = []
+        outgoing: list[Outgoing] = []
+        for end in ends:
+            if isinstance(end, Stray):
+                outgoing.append(self._stray(end))
+                continue
+            verdicts.append(end)
+            outgoing.append(self._attempt(end))
+            if not isinstance(end.decision, Delivered):
+                outgoing.append(self._next(end, end.decision))
         await self._letters.send(outgoing)
         for verdict in verdicts:
             _count(verdict)
@@ -68,23 +74,19 @@ class Settler:
         record = stray.record
         log.warning("record.malformed topic=%s partition=%d offset=%d: %s",
                     record.topic, record.partition, record.offset, stray.why)  # fmt: skip
-        death = Death(Reason.MALFORMED, None, stray.why, int(time.time() * 1000))
+        death = Death(Reason.MALFORMED, None, stray.why, int(clock.now() * 1000))
         return self._letters.dead(record, death, Source(record.topic, record.partition, record.offset))
 
-    def _next(self, verdict: Verdict) -> Outgoing | None:
-        record, decision = verdict.record, verdict.decision
-        match decision:
-            case Retry():
-                own = headers.own(record.headers)
-                topic = self._names.delay(decision.tier.name)
-                return Outgoing(topic, record.value, record.key, headers.write(decision.tracking, own))
-            case Dead():
-                death = Death(
-                    decision.reason, decision.error or None, verdict.detail or None, int(time.time() * 1000)
-                )
-                return self._letters.dead(record, death, decision.tracking)
-            case _:
-                return None
+    def _next(self, verdict: Verdict, decision: Retry | Dead) -> Outgoing:
+        record = verdict.record
+        if isinstance(decision, Retry):
+            own = headers.own(record.headers)
+            topic = self._names.delay(decision.tier.name)
+            return Outgoing(topic, record.value, record.key, headers.write(decision.tracking, own))
+        death = Death(
+            decision.reason, decision.error or None, verdict.detail or None, int(clock.now() * 1000)
+        )
+        return self._letters.dead(record, death, decision.tracking)
 
     def _attempt(self, verdict: Verdict) -> Outgoing:
         decision, answer = verdict.decision, verdict.answer
@@ -124,12 +126,18 @@ def _word(decision: Decision) -> Outcome:
 def _count(verdict: Verdict) -> None:
     answer, tracking = verdict.answer, verdict.decision.tracking
     code = answer.code if answer else "none"
-    metrics.ATTEMPTS.labels(tracking.destination, _word(verdict.decision), code).inc()
+    _attempts(tracking.destination, _word(verdict.decision), code).inc()
     if answer is not None:
-        metrics.SECONDS.labels(tracking.destination).observe(answer.elapsed_ms / 1000)
+        _seconds(tracking.destination).observe(answer.elapsed_ms / 1000)
         if answer.ambiguous:
             metrics.AMBIGUOUS.labels(tracking.destination).inc()
-    log.debug(
-        "delivery.attempted destination=%s event=%s attempt=%d outcome=%s code=%s",
-        tracking.destination, tracking.event_id, tracking.attempt, _word(verdict.decision), code,
-    )  # fmt: skip
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug(
+            "delivery.attempted destination=%s event=%s attempt=%d outcome=%s code=%s",
+            tracking.destination, tracking.event_id, tracking.attempt, _word(verdict.decision), code,
+        )  # fmt: skip
+
+
+#: The lookup of labels costs more than the counting: once for each of the few there are.
+_attempts = lru_cache(maxsize=4096)(metrics.ATTEMPTS.labels)
+_seconds = lru_cache(maxsize=4096)(metrics.SECONDS.labels)

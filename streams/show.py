@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.deadletters import DeadLetter, Redriven
-from streams.ledger import Sums
 from streams.replay import Job
 from streams.topics import State, Status
 
@@ -43,71 +42,6 @@ def table(*columns: str) -> Table:
             column.removeprefix("<"), justify="left" if text else "right", no_wrap=index == 0, overflow="fold"
         )
     return made
-
-
-# -- status --------------------------------------------------------------------------------------
-
-
-def status(books: Any) -> None:
-    """The sums, how deliveries went, and the inbound topic."""
-    console.print(sums(books.destinations))
-    console.print(rates(books.destinations))
-    inbound = books.inbound
-    console.print(
-        f"inbound: {inbound.records} records, {inbound.queued} not routed yet, "
-        f"{inbound.undecodable.total()} undecodable{_named(inbound.undecodable)}, "
-        f"{inbound.unaccounted} unaccounted"
-    )
-    places = [place for line in books.destinations.values() for place in line.missing]
-    for place in [*inbound.missing, *places]:
-        console.print(f"[red]unaccounted: {place}")
-
-
-def sums(lines: dict[str, Sums]) -> Table:
-    """accepted = delivered + filtered + dead + waiting + queued + unaccounted"""
-    made = table(
-        "destination", "accepted", "delivered", "filtered", "dead", "waiting", "queued", "unaccounted"
-    )
-    for name, line in sorted(lines.items()):
-        totals = (line.accepted, line.delivered, line.filtered.total(), line.dead.total())
-        moving = (line.waiting.total(), line.queued)
-        lost = f"[red]{line.unaccounted}" if line.unaccounted else "0"
-        made.add_row(name, *map(str, (*totals, *moving)), lost)
-    return made
-
-
-def rates(lines: dict[str, Sums]) -> Table:
-    """Delivered at the first attempt and in the end, as a share of what is over; and what the others are."""
-    made = table("destination", "at first", "after retries", "first rate", "final rate", "<the others")
-    for name, line in sorted(lines.items()):
-        made.add_row(
-            name,
-            str(line.delivered_first),
-            str(line.delivered - line.delivered_first),
-            _rate(line.delivered_first, line),
-            _rate(line.delivered, line),
-            _others(line),
-        )
-    return made
-
-
-def _others(line: Sums) -> str:
-    kinds = {"dead": line.dead, "waiting": line.waiting, "filtered": line.filtered}
-    said = (f"{kind}: {_counts(counts)}" for kind, counts in kinds.items() if counts.total())
-    return "; ".join(said)
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)
-
-
-def _named(counts: Mapping[str, int]) -> str:
-    return f" ({_counts(counts)})" if counts else ""
-
-
-def _rate(part: int, line: Sums) -> str:
-    over = line.delivered + sum(line.dead.values())
-    return f"{part / over:.2%}" if over else "-"
 
 
 # -- topics and destinations ---------------------------------------------------------------------

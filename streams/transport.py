@@ -13,9 +13,9 @@ Every name of Faust's and aiokafka's that is overridden here is pinned by tests/
 """
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
@@ -27,14 +27,10 @@ from faust.types.tuples import Message
 from streams import failpoints
 from streams.fetch import FAUST_LOG, ConsumerThread
 from streams.flight import Batch, Flights, Partition
+from streams.standing import Standing
 
 log = logging.getLogger(__name__)
 
-#: Polled when every window is full: aiokafka counts a consumer that does not poll as idle and, past
-#: max.poll.interval, leaves the group for it; a member that only waits must stay.
-NOWHERE = frozenset({TP("", -1)})
-#: How soon a full window is looked at again.
-WINDOW_POLL_S = 0.02
 #: How long the last commit before partitions are given back may take: without it, some is delivered again.
 COMMIT_S = 5.0
 
@@ -76,6 +72,27 @@ class Unremembered(dict[TP, int | None]):
         """Nothing is remembered."""
 
 
+class Open:
+    """The partitions that may be fetched from, as they are at each look: for Faust and aiokafka a set.
+
+    None when nobody can tell whether they are still ours (`streams.standing`).
+    """
+
+    def __init__(self, active: Container[Partition], flights: Flights, standing: Standing) -> None:
+        self._active, self._flights, self._standing = active, flights, standing
+
+    def __contains__(self, tp: object) -> bool:
+        return tp not in self._flights.full and tp in self._active and self._standing.sure
+
+    def __bool__(self) -> bool:
+        """Always, for none means all to aiokafka.
+
+        Nor may one poll for nothing less often: aiokafka counts a consumer that does not poll as idle and,
+        past max.poll.interval, leaves the group for it; a member that only waits must stay.
+        """
+        return True
+
+
 class Consumer(driver.Consumer):
     """Faust's consumer with per-record completion of whole batches."""
 
@@ -84,14 +101,18 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = Unremembered()
-        self.flights = Flights()
+        self.flights = Flights(self.app.window, self._freed)
+        self.standing = Standing(self.app.conf.broker_session_timeout)
         #: Set while partitions are given back: whoever waits (a delay, a free slot) stops waiting.
         self.draining = asyncio.Event()
         self._stops = 0  #: how often the flow was stopped
-        self._asked_at = 0  #: and how often it had been when the fetch under way was asked for
+        self._asked_at = (0, 0)  #: that and our life in the group, when the fetch under way was asked for
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _freed(self) -> None:
+        self._thread.look_again()
 
     # -- fetch ---------------------------------------------------------------------------------
 
@@ -101,16 +122,15 @@ class Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow)
         if self.should_stop:
             return
-        self._asked_at = self._stops
-        active = set(self._get_active_partitions())
-        wanted = {tp for tp in active if self.flights.room(Partition(*tp), self.app.window(tp.topic))}
-        wait = timeout if len(wanted) == len(active) else WINDOW_POLL_S
-        fetched = await self._getmany(wanted or NOWHERE, wait)
+        self._asked_at = self._stops, self.standing.life
+        if self._active_partitions is None:
+            self._set_active_tps(self.assignment())
+        fetched = await self._getmany(Open(self._active_partitions, self.flights, self.standing), timeout)
         for tp, records in (fetched or {}).items():
             if self.overtaken:
                 return  # a rebalance has begun: after it, everything is read again from what is committed
-            batch = Batch(Partition(*tp), records)
-            self.flights.of(batch.tp).add(batch)
+            batch = Batch(Partition(*tp), records, self.standing)
+            self.flights.add(batch)
             if failpoints.ARMED:
                 failpoints.hit("after-fetch")
             yield tp, BatchMessage(TP(*tp), batch, self.app.consumer_generation_id)
@@ -122,7 +142,7 @@ class Consumer(driver.Consumer):
         `streams.fetch` takes no records for such a fetch: they would be of the new assignment, and nobody
         would go back for them. Between two workers, each rebalance lost a handful of events that way.
         """
-        return not self.flow_active or self._stops != self._asked_at
+        return not self.flow_active or self._asked_at != (self._stops, self.standing.life)
 
     def stop_flow(self) -> None:
         super().stop_flow()
@@ -137,7 +157,7 @@ class Consumer(driver.Consumer):
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit the finished prefix of every partition; says whether anything was committed."""
-        offsets = self.flights.committable()
+        offsets = self.flights.committable() if self.standing.member else {}
         if not offsets or not await self._commit({TP(*tp): offset for tp, offset in offsets.items()}):
             return False
         self.flights.committed(offsets)
@@ -180,9 +200,12 @@ class Consumer(driver.Consumer):
         self.flights.halt()
         if failpoints.ARMED and self.flights.in_flight:
             failpoints.hit("mid-rebalance")
-        deadline = time.monotonic() + self.app.drain_s
-        while self.flights.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - rare and short
-            await asyncio.sleep(0.01)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.app.drain_s):
+                while self.standing.member and self.flights.in_flight:  # noqa: ASYNC110 - rare and short
+                    await asyncio.sleep(0.01)
+        if not self.standing.member:
+            return  # others do it all again: nothing is to be waited for, and no commit would be taken
         if left := self.flights.in_flight:
             log.warning("drain.incomplete in_flight=%d waited_s=%s", left, self.app.drain_s)
         try:
@@ -210,7 +233,7 @@ class Consumer(driver.Consumer):
     def on_buffer_drop(self, tp: TP) -> None:
         """The window is the only limit."""
 
-    def verify_event_path(self, now: float, tp: TP) -> None:
+    async def verify_all_partitions_active(self) -> None:
         """Faust's livelock alarms do not know of windows; /healthz watches the oldest unfinished record."""
 
 

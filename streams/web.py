@@ -23,9 +23,10 @@ def pages(app: Any) -> None:
 
     @app.page("/readyz", name="readyz")
     async def readyz(view: Any, request: Any) -> Any:
-        """Readiness: a member of the group, not in the middle of a rebalance."""
-        ready = app.consumer_generation_id > 0 and not app.rebalancing
-        return view.json({"ready": ready}, status=200 if ready else 503)
+        """Readiness: a member of the group, no rebalance under way, and Kafka takes what we write."""
+        refused = app.refused()
+        ready = app.consumer_generation_id > 0 and not app.rebalancing and not refused
+        return view.json({"ready": ready, "refused": refused}, status=200 if ready else 503)
 
     @app.page("/metrics", name="metrics")
     async def scrape(view: Any, request: Any) -> Any:

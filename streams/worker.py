@@ -1,6 +1,7 @@
 """The process of a worker: starts the app, stops it on SIGTERM in bounded time, says how it ended."""
 
 import asyncio
+import gc
 import logging
 from typing import Any, NoReturn
 
@@ -24,8 +25,19 @@ class Process(Worker):
         """The command line says enough."""
 
 
+def collect_less_often() -> None:
+    """Look for cycles of garbage at a tenth of the default rate, and not among what was there at the start.
+
+    Every event makes a few hundred objects and hardly a cycle; looking cost a fifth of a worker's CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 def run(app: Any) -> NoReturn:
     """Run until SIGTERM or SIGINT (exit status 0), or until something breaks (1; nothing is lost)."""
+    collect_less_often()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust and its consumer's thread ask for loops
     Process(app).execute_from_commandline()
     raise SystemExit

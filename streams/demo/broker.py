@@ -9,7 +9,6 @@ writes lies in one folder::
     kafka.pid           the process, for as long as it runs
 """
 
-import base64
 import contextlib
 import fcntl
 import os
@@ -17,8 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,54 +25,21 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from streams.demo import jars, leash, ports
 from streams.demo.jars import KafkaUnavailable, Say
+from streams.demo.kafka_settings import JVM, LOGGING, SETTINGS, Listener, Node, cluster_id, properties
 
-__all__ = ["KafkaUnavailable", "LocalKafka"]
+__all__ = ["SETTINGS", "KafkaUnavailable", "LocalKafka"]
 
 READY_WITHIN_S = 90.0
-
-#: One node that is everything. Small internal topics and no waiting: it serves one machine.
-SETTINGS = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    "auto.create.topics.enable": "false",
-    "group.initial.rebalance.delay.ms": "0",
-    "offsets.topic.num.partitions": "4",
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.num.partitions": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    # After a kill -9 the controller refuses the new broker until the old one's session has ended:
-    # with the default of 9 s a restart takes 12 s, with 3 s it takes 5 s.
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "500",
-    "log.cleaner.dedupe.buffer.size": str(8 << 20),  # the default of 128 MiB is a quarter of our heap
-}
-
-#: Measured on two cores, format and start together: 5.8 s as the JVM comes, 2.8 s with these. The first
-#: compiler alone is enough: 300,000 records of 300 bytes are taken in 0.8 s either way.
-JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
-
-LOGGING = """\
-status = off
-appender.file.type = File
-appender.file.name = file
-appender.file.fileName = {folder}/kafka.log
-appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d{{ISO8601}} %p %m (%c)%n
-rootLogger.level = info
-rootLogger.appenderRef.file.ref = file
-"""
 
 
 class LocalKafka:
     """One Kafka broker on 127.0.0.1 whose log lives in ``folder``.
 
     ``port``: None picks a free one and keeps it over restarts. ``overrides``: broker settings, by
-    Kafka's names. ``detached``: the broker outlives this process, and ``LocalKafka(folder).stop()``
-    ends it later; otherwise it dies with this process. ``say`` takes each line of progress
-    (stderr by default).
+    Kafka's names. ``listeners``: ways in besides the plain one. ``node``: its part in a cluster of
+    several; alone by default. ``detached``: the broker outlives this process, and
+    ``LocalKafka(folder).stop()`` ends it later; otherwise it dies with this process. ``say`` takes
+    each line of progress (stderr by default).
 
     Raises KafkaUnavailable from ``start`` when Java or the download is missing or the broker ends
     at once; the text says which.
@@ -87,12 +52,15 @@ class LocalKafka:
         heap_mb: int = 512,
         overrides: Mapping[str, str] | None = None,
         *,
+        listeners: Sequence[Listener] = (),
+        node: Node | None = None,
         detached: bool = False,
         say: Say | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.port = port or ports.free()
-        self.controller_port = ports.free(but=self.port)
+        self.node = node or Node(1, ports.free(but=self.port), cluster_id())
+        self.listeners = tuple(listeners)
         self.heap_mb = heap_mb
         self.overrides = dict(overrides or {})
         self.detached = detached
@@ -115,7 +83,7 @@ class LocalKafka:
         if self.pid is not None:
             raise KafkaUnavailable(f"A broker runs in {self.folder} already: stop it with `kill {self.pid}`.")
         began = time.monotonic()
-        java = [jars.java(), f"-Xmx{self.heap_mb}m", *JVM, "-cp", f"{jars.kafka_jars(self.say)}/*"]
+        java = self._java()
         self._write_settings()
         self._format(java)
         self.say(f"starting Kafka {jars.VERSION}")
@@ -138,6 +106,17 @@ class LocalKafka:
         """End the broker at once (SIGKILL), as a power cut would."""
         self._end(signal.SIGKILL, 20)
 
+    def tool(self, main: str, *arguments: str) -> None:
+        """Run one of Kafka's own commands, by the name of its class, on this broker.
+
+        Raises:
+            RuntimeError: it failed; the text is what it said.
+        """
+        command = [*self._java(), main, "--bootstrap-server", self.bootstrap_servers, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"{main} failed: {(done.stderr or done.stdout).strip()}")
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -155,6 +134,9 @@ class LocalKafka:
     def _settings_file(self) -> Path:
         return self.folder / "server.properties"
 
+    def _java(self) -> list[str]:
+        return [jars.java(), f"-Xmx{self.heap_mb}m", *JVM, "-cp", f"{jars.kafka_jars(self.say)}/*"]
+
     def _held(self) -> bool:
         """Whether a live broker holds the folder.
 
@@ -171,14 +153,9 @@ class LocalKafka:
         return False
 
     def _write_settings(self) -> None:
-        settings = SETTINGS | {
-            "controller.quorum.voters": f"1@{ports.LOOPBACK}:{self.controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://{ports.LOOPBACK}:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
-            "log.dirs": str(self.folder / "data"),
-        }
+        settings = properties(self.folder, self.port, self.node, self.listeners, self.overrides)
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = [f"{name}={value}\n" for name, value in (settings | self.overrides).items()]
+        lines = [f"{name}={value}\n" for name, value in settings.items()]
         self._settings_file.write_text("".join(lines))
         (self.folder / "log4j2.properties").write_text(LOGGING.format(folder=self.folder))
 
@@ -187,7 +164,7 @@ class LocalKafka:
             return
         self.say(f"formatting {self.folder / 'data'}")
         command = [*java, "kafka.tools.StorageTool", "format"]
-        command += ["--cluster-id", cluster_id(), "--config", str(self._settings_file)]
+        command += ["--cluster-id", self.node.cluster, "--config", str(self._settings_file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             raise KafkaUnavailable(f"Formatting {self.folder} failed: {(done.stderr or done.stdout).strip()}")
@@ -235,11 +212,6 @@ def say_to_stderr(line: str) -> None:
 def signal_process(pid: int, how: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, how)
-
-
-def cluster_id() -> str:
-    """A random id in Kafka's writing: 16 bytes in URL-safe base64, not beginning like an option."""
-    return "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
 def serves(bootstrap_servers: str) -> bool:

@@ -21,6 +21,14 @@ def free(but: int | None = None) -> int:
                 return port
 
 
+def several(count: int) -> list[int]:
+    """Free ports, all different."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free())
+    return list(found)
+
+
 def refusing() -> socket.socket:
     """A socket whose port refuses connections for as long as it is open: bound, so that nobody else
     gets the port, and never listening."""

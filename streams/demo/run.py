@@ -22,6 +22,7 @@ from streams.commands import Books
 from streams.demo import config, events, leash, ports
 from streams.demo.broker import KafkaUnavailable, LocalKafka
 from streams.demo.view import View
+from streams.ledger import bookkeeping, shown
 from streams.producer import Outgoing, Producer
 from streams.settings import Settings, load
 
@@ -148,13 +149,14 @@ class Demo:
     async def _watch(self, settings: Settings, view: View, producing: "asyncio.Task[None]") -> Books:
         """Read the sums from the topics again and again, until every event has come to its end."""
         deadline = time.monotonic() + self.options.seconds + SETTLE_S
-        while True:
-            books = await asyncio.to_thread(commands.status, settings)
-            view.update(self.produced, books.destinations)
-            if producing.done() and (self._over(books) or time.monotonic() > deadline):
-                return books
-            self._check_processes()
-            await asyncio.sleep(0.5)
+        with commands.keeper(settings) as keeper:
+            while True:
+                books = await asyncio.to_thread(bookkeeping.books, keeper)
+                view.update(self.produced, books.destinations)
+                if producing.done() and (self._over(books) or time.monotonic() > deadline):
+                    return books
+                self._check_processes()
+                await asyncio.sleep(0.5)
 
     def _over(self, books: Books) -> bool:
         """Every event produced was routed, and none is on its way any more."""
@@ -175,7 +177,7 @@ class Demo:
         if self.options.as_json:
             show.as_json(books.as_json())
         else:
-            show.status(books)
+            shown.status(books)
             self.console.print(_verdict(self.options.events, books, finished))
         if self.options.keep:
             self.console.print(self._kept(), soft_wrap=True, markup=False)  # to be copied

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from streams import show
-from streams.ledger import Sums
+from streams.ledger.sums import Sums
 
 #: Seconds between plain lines.
 LINE_EVERY_S = 5.0

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from streams.demo import events as demo
@@ -11,21 +12,39 @@ from streams.verify.script import Rules, Script
 
 #: Of these is every event; all can carry a script.
 TYPES = ("track", "page", "identify")
+#: One event in seven: for destinations that hold each of their slots for long.
+FEW = ("identify",)
 #: Where an event's script is.
 KEY = "verify"
 
 
+class Port(StrEnum):
+    """Where the destination server can be reached."""
+
+    #: Always open.
+    PLAIN = "plain"
+    #: Hangs up and refuses connections when it is told so.
+    CLOSING = "closing"
+    #: HTTPS, by a certificate that it is told.
+    TLS = "tls"
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A destination, and how it answers: of so many events, so many by this script."""
+    """A destination, and how it answers: of so many events, so many by this script.
+
+    One whose `types` leave out all of TYPES gets nothing of the load, only what its scenario writes.
+    """
 
     name: str
-    answers: tuple[tuple[int, Script], ...]
+    answers: tuple[tuple[int, Script], ...] = ((1, script.UNSAID),)
     types: tuple[str, ...] = TYPES
+    port: Port = Port.PLAIN
+    in_flight: int = 20
 
 
 #: The healthy one, whose stalls are measured.
-STEADY = Role("steady", ((1, (200,)),))
+STEADY = Role("steady")
 MOODY = Role(
     "moody",
     (
@@ -75,18 +94,21 @@ def planned(
     roles: Sequence[Role],
     rules: Rules,
 ) -> Planned:
-    """An event that carries these scripts."""
+    """An event that carries these scripts; UNSAID where there is none."""
     where = "traits" if event["type"] == "identify" else "properties"
-    carried = {**event.get(where, {}), KEY: {name: list(steps) for name, steps in scripts.items()}}
+    told = {name: list(steps) for name, steps in scripts.items() if steps != script.UNSAID}
+    carried = {**event.get(where, {}), KEY: told}
     fates = {
-        role.name: script.fate(scripts[role.name], rules) if event["type"] in role.types else "filtered types"
+        role.name: script.fate(scripts.get(role.name, script.UNSAID), rules)
+        if event["type"] in role.types
+        else "filtered types"
         for role in roles
     }
     return Planned(id, {**event, "messageId": id, where: carried}, fates)
 
 
 def scripts_of(event: Mapping[str, Any]) -> Mapping[str, Script]:
-    """The scripts that an event carries, by destination."""
+    """The scripts that an event carries, by destination; none for one that is to say UNSAID."""
     for where in ("properties", "traits"):
         found = (event.get(where) or {}).get(KEY)
         if isinstance(found, dict):

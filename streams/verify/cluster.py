@@ -1,11 +1,11 @@
-"""The Kafka of a verification: whose it is, the topics it gets there, and that nothing of them stays."""
+"""The Kafka of a scenario: how workers connect to it, the topics they get there, and that nothing stays."""
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streams import commands, topics
-from streams.config import configfile
-from streams.config.kafka import Connection
-from streams.demo.broker import KafkaUnavailable, LocalKafka
-from streams.settings import Settings, load
-from streams.verify.cast import Role
+from streams.demo.broker import LocalKafka
+from streams.settings import Settings
+from streams.verify.cast import Port, Role
+from streams.verify.processes import Destination
+from streams.verify.proxy import Proxy
 
 #: Waits that a person can wait for; the code is that of minutes and hours. The budget outlasts every fault,
 #: so that no outage of ours decides an event's fate.
@@ -29,24 +29,59 @@ RETRY = {
     "jitter": 0.15,
 }
 TIMEOUT_S = 1.0
-LIMITS = {"in_flight": 20, "timeout_s": TIMEOUT_S}
 WORKER = {"host": "127.0.0.1", "port": 0, "drain": "5s", "session_timeout": "6s", "commit_interval": "200ms"}
 KAFKA = {"partitions": 4, "max_record_bytes": 100_000}
 
 
+class Way(StrEnum):
+    """How workers may come to a local broker, besides straight."""
+
+    #: Through a proxy of the scenario, which can lose, cut and slow down what passes.
+    PROXIED = "proxied"
+    #: By TLS and as a user, whose rights and quotas can be changed.
+    USER = "user"
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where to connect to, in the words of a config file; `local` if it is ours to stop and kill."""
+    """Where to connect to, in the words of a config file, and the brokers that are ours to stop and kill."""
 
     connection: Mapping[str, Any]
-    local: LocalKafka | None = None
+    brokers: tuple[LocalKafka, ...] = ()
+    ways: Mapping[Way, Mapping[str, Any]] = field(default_factory=dict)  #: how workers connect instead
+    network: Proxy | None = None  #: what is between workers and our only broker, if they come that way
+
+    @property
+    def local(self) -> LocalKafka:
+        """Our only broker; only scenarios for a local Kafka may ask."""
+        [broker] = self.brokers
+        return broker
 
     def revive(self) -> None:
-        """Start our broker again, if a scenario that failed has left it stopped."""
-        if self.local is not None and self.local.pid is None:
-            self.local.start()
+        """Start our brokers again, if a scenario has left one of them stopped."""
+        for broker in self.brokers:
+            if broker.pid is None:
+                broker.start()
+        if self.network is not None:
+            self.network.heal()
 
-    def write(self, folder: Path, prefix: str, roles: Sequence[Role], url: str) -> Path:
+    def end(self) -> None:
+        """Stop everything that is ours, at once: what it held is of no use."""
+        for broker in self.brokers:
+            broker.kill()
+        if self.network is not None:
+            self.network.close()
+
+    def through(self, way: Way, config: Path, port: int = 0) -> Path:
+        """The config of a worker that comes another way, with a web port or none; else as in `config`."""
+        there = yaml.safe_load(config.read_text())
+        there["kafka"] |= self.ways[way]
+        there["worker"]["port"] = port
+        path = config.with_name(f"{way}-{port}.yaml")
+        path.write_text(yaml.safe_dump(there, sort_keys=False))
+        return path
+
+    def write(self, folder: Path, prefix: str, roles: Sequence[Role], there: Destination) -> Path:
         """Write the config of a scenario's workers."""
         kafka = {**self.connection, **KAFKA, "prefix": prefix, "group": f"{prefix}workers"}
         config = {
@@ -54,56 +89,35 @@ class Cluster:
             "kafka": kafka,
             "worker": WORKER,
             "retry": RETRY,
-            "destinations": [_destination(role, url) for role in roles],
+            "destinations": [_destination(role, there) for role in roles],
         }
         path = folder / "distributary.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return path
 
 
-def _destination(role: Role, url: str) -> dict[str, Any]:
+def _destination(role: Role, there: Destination) -> dict[str, Any]:
+    trusted = {"ca_file": str(there.ca_file)} if role.port is Port.TLS else {}
     return {
         "name": role.name,
         "connector": "webhook",
-        "settings": {"url": f"{url}/{role.name}"},
+        "settings": {"url": f"{there.url(role.port)}/{role.name}"},
         "when": {"types": list(role.types)},
-        "limits": LIMITS,
-        "network": {"allow_private": True},
+        "limits": {"in_flight": role.in_flight, "timeout_s": TIMEOUT_S},
+        "network": {"allow_private": True, **trusted},
     }
 
 
-@contextmanager
-def found(config: Path | None, folder: Path) -> Iterator[Cluster]:
-    """The Kafka of this config file, of the environment, or else a local one that ends with the block.
-
-    References to secrets are copied as they stand: what they refer to is written nowhere.
-    """
-    given = _connection(config) if config else {}
-    if given.get("bootstrap_servers") or os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield Cluster(given)
-        return
-    kafka = LocalKafka(folder / "kafka", heap_mb=384)
-    try:
-        kafka.start()
-    except KafkaUnavailable as missing:
-        raise commands.Unusable(str(missing)) from None
-    try:
-        yield Cluster({"bootstrap_servers": kafka.bootstrap_servers, "replication_factor": 1}, kafka)
-    finally:
-        kafka.stop()
-
-
-def _connection(config: Path) -> dict[str, Any]:
-    load(config)  # says what is wrong with it, line by line
-    section = (yaml.safe_load(configfile.read(config)) or {}).get("kafka") or {}
-    wanted = {*Connection.model_fields, "replication_factor"}
-    return {name: value for name, value in section.items() if name in wanted}
+def asks(settings: Settings) -> AdminClient:
+    """A client for questions; after a broker was away a new one. With librdkafka 2.16 an old one may list and
+    change topics, and never again have an answer about a group."""
+    return AdminClient({**settings.kafka.confluent("distributary-verify"), "log_level": 0})
 
 
 @contextmanager
 def topics_of(settings: Settings) -> Iterator[AdminClient]:
     """The topics of a scenario, for as long as the block runs; then they and the group are deleted."""
-    admin = AdminClient({**settings.kafka.confluent("distributary-verify"), "log_level": 0})
+    admin = asks(settings)
     planned = [topic.name for topic in topics.plan(settings)]
     try:
         states = commands.topics_of(settings, create=True)
@@ -111,7 +125,8 @@ def topics_of(settings: Settings) -> Iterator[AdminClient]:
             raise commands.Unusable("\n".join(f"topic {one.topic.name}: {one.reason}" for one in failed))
         yield admin
     finally:
-        _delete(admin, planned, settings.kafka.group)
+        # Another client: see `asks`.
+        _delete(asks(settings), planned, settings.kafka.group)
 
 
 def _delete(admin: AdminClient, planned: Sequence[str], group: str) -> None:
@@ -133,9 +148,9 @@ def _group_deleted(admin: AdminClient, group: str) -> bool:
     return True
 
 
-def left_behind(admin: AdminClient, settings: Settings) -> list[str]:
+def left_behind(settings: Settings) -> list[str]:
     """Topics and group of a scenario that are still there."""
-    prefix = settings.kafka.prefix
+    admin, prefix = asks(settings), settings.kafka.prefix
     there = [name for name in admin.list_topics(timeout=15).topics if name.startswith(prefix)]
     groups = admin.list_consumer_groups(request_timeout=15).result().valid
     return there + [f"group {one.group_id}" for one in groups if one.group_id.startswith(prefix)]

@@ -2,69 +2,24 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from streams.commands import Books
-from streams.verify import repeats, timing, topics
+from streams.verify import copies, repeats, timing, topics
 from streams.verify.cluster import TIMEOUT_S
 from streams.verify.destination import Arrival
 from streams.verify.faults.base import Scenario
+from streams.verify.result import SHOWN, Result
 from streams.verify.script import DELIVERED
 from streams.verify.stage import Stage
+from streams.verify.timing import Course
 from streams.verify.topics import Topics, Way
-
-#: So many examples of what is wrong are shown.
-SHOWN = 20
-
-
-@dataclass
-class Result:
-    """What came of one scenario."""
-
-    name: str
-    text: str
-    events: int = 0
-    pairs: int = 0  #: of event and destination, replays included
-    expected: Counter[str] = field(default_factory=Counter)
-    actual: Counter[str] = field(default_factory=Counter)
-    lost: int = 0  #: pairs that came to no end at all
-    wrong: int = 0  #: pairs that came to another end than they should, or that should not be
-    unaccounted: int = 0  #: as `distributary status` has it
-    disagreements: int = 0  #: the destination took it and the topics do not say so, or the other way round
-    duplicates: int = 0
-    bound: int = 0
-    ambiguous: int = 0
-    early: int = 0
-    lateness_ms: dict[str, list[int]] = field(default_factory=dict)
-    stall_s: float = 0.0
-    stall_limit_s: float | None = None
-    drain_s: float = 0.0
-    took_s: float = 0.0
-    strikes: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  #: what a person should know, and what is no failure
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    def as_json(self) -> dict[str, Any]:
-        tiers = {
-            tier: {
-                "count": len(late),
-                "p50": timing.percentile(late, 0.5),
-                "p99": timing.percentile(late, 0.99),
-            }
-            for tier, late in sorted(self.lateness_ms.items())
-        }
-        return {"passed": self.passed, **vars(self), "lateness_ms": tiers}
 
 
 def judge(
     result: Result, scenario: Scenario, stage: Stage, books: Books, arrivals: Sequence[Arrival]
 ) -> None:
     """Fill in the result of a scenario whose workers have ended."""
+    _copies(stage, books)
     found = topics.read(stage.settings)
     expected, actual = stage.expectations(), found.fates()
     _count(result, stage, expected, actual)
@@ -75,6 +30,16 @@ def judge(
     result.failures += scenario.check(stage, arrivals)
     if not result.pairs:
         result.failures.append("there were no events: nothing is proved")
+
+
+def _copies(stage: Stage, books: Books) -> None:
+    """What the load's producer wrote twice is expected to end twice."""
+    if books.inbound.records <= len(stage.load.sources) + stage.records:
+        return
+    others = {way.source for way in stage.expected} | stage.besides.keys()
+    found = copies.among(topics.inbound(stage.settings), stage.load.sources, others)
+    stage.load.sources |= found
+    stage.notes.append(f"{len(found)} records were written twice by the load itself: each has to end")
 
 
 def _count(result: Result, stage: Stage, expected: Mapping[Way, str], actual: Mapping[Way, str]) -> None:
@@ -139,10 +104,12 @@ def _times(
     by_event: defaultdict[tuple[str, str], list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         by_event[arrival.to, arrival.event].append(arrival)
-    early = timing.early(attempts, by_event, stage.settings.retry.policy, TIMEOUT_S)
+    found_early = timing.early(attempts, by_event, stage.settings.retry.policy, TIMEOUT_S)
+    early = [one for one in found_early if one.by_ms > scenario.clocks_ms]
     result.early = len(early)
     result.failures += [str(one) for one in early[:SHOWN]]
     result.lateness_ms = timing.lateness(attempts)
+    result.courses = [Course.of(arrivals, stage.load.began, stage.moments)]
     result.stall_s = timing.stall(arrivals, "steady", stage.load.began, stage.load.ended)
     result.stall_limit_s = limit = scenario.longest_stall_s
     if limit is not None and result.stall_s > limit:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import Producer
@@ -34,7 +35,12 @@ class Writer:
         )
 
     def write(
-        self, topic: str, value: bytes | None, confirmed: Callable[[Source], None], own: Sequence[Header] = ()
+        self,
+        topic: str,
+        value: bytes | None,
+        confirmed: Callable[[Source], None],
+        own: Sequence[Header] = (),
+        **place: Any,
     ) -> None:
         """Write a record; `confirmed` is told where it is, on this thread, during a later call."""
 
@@ -43,7 +49,7 @@ class Writer:
                 raise RuntimeError(f"the load could not be written: {error}")
             confirmed(Source(topic, message.partition(), message.offset()))
 
-        self._kafka.produce(topic, value, headers=list(own), on_delivery=report)
+        self._kafka.produce(topic, value, headers=list(own), on_delivery=report, **place)
         self._kafka.poll(0)
 
     def flush(self) -> None:
@@ -53,14 +59,15 @@ class Writer:
 
 
 class Load:
-    """Planned events, on a thread of their own."""
+    """Planned events, made as they are written, on a thread of their own."""
 
-    def __init__(self, settings: Settings, planned: Sequence[Planned], seconds: float) -> None:
-        self.sources: dict[Source, Planned] = {}
+    def __init__(self, settings: Settings, planned: Iterable[Planned], count: int, seconds: float) -> None:
+        self.sources: dict[Source, Planned] = {}  #: where each is; without what it said
+        self.seconds = seconds  #: how long it lasts if nothing holds it up
         self.began = self.ended = 0.0  #: Unix time
         self._topic = settings.inbound.topic
-        self._planned = planned
-        self._pace_s = seconds / max(1, len(planned))
+        self._planned, self._count = planned, max(1, count)
+        self._pace_s = seconds / self._count
         self._writer = Writer(settings)
         self._handed = 0
         self._held = threading.Event()
@@ -75,7 +82,7 @@ class Load:
     @property
     def written(self) -> float:
         """The share that is written."""
-        return len(self.sources) / max(1, len(self._planned))
+        return len(self.sources) / self._count
 
     @property
     def running(self) -> bool:
@@ -131,7 +138,9 @@ class Load:
             yield planned, due
 
     def _confirmed(self, planned: Planned) -> Callable[[Source], None]:
+        known = replace(planned, event={})
+
         def note(source: Source) -> None:
-            self.sources[source] = planned
+            self.sources[source] = known
 
         return note

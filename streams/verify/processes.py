@@ -1,6 +1,7 @@
 """The processes of a verification: workers that are killed, frozen and replaced, and the destination."""
 
 import contextlib
+import itertools
 import signal
 import sys
 import time
@@ -8,13 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from subprocess import TimeoutExpired
 
-from streams import failpoints
+import httpx
+
+from streams import clock, failpoints
 from streams.demo import leash, ports
+from streams.verify.cast import Port, Role
+from streams.verify.destination import CONTROL
 
 #: How the `distributary` command is run.
 COMMAND = (sys.executable, "-m", "streams.cli")
 #: What a user's shell may say of a worker, and what must not reach all of ours.
-UNSET = ("DISTRIBUTARY_CONFIG", "DISTRIBUTARY_INSTANCE_ID", "DISTRIBUTARY_LOG_JSON", failpoints.VARIABLE)
+UNSET = ("DISTRIBUTARY_CONFIG", "DISTRIBUTARY_INSTANCE_ID", "DISTRIBUTARY_LOG_JSON", failpoints.VARIABLE,
+         clock.VARIABLE)  # fmt: skip
 STOPPED_WITHIN_S = 30.0
 
 
@@ -42,6 +48,11 @@ class Process:
     def text(self) -> str:
         """Everything it has logged."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its log."""
+        return (self.text().strip().splitlines() or ["it logged nothing"])[-1][:200]
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -75,9 +86,17 @@ class Process:
 class Worker(Process):
     """`distributary worker`."""
 
-    def __init__(self, name: str, command: Sequence[str], config: Path, log: Path, points: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        config: Path,
+        log: Path,
+        points: str = "",
+        clock: Path | None = None,
+    ) -> None:
         verb = [*command, "worker", "--config", str(config)]
-        super().__init__(name, environment(points, verb), log)
+        super().__init__(name, environment(points, verb, clock), log)
         self.doomed = bool(points)  #: it will die by itself, as it was told to
 
     @property
@@ -86,19 +105,36 @@ class Worker(Process):
 
 
 class Destination(Process):
-    """The scripted destination server."""
+    """The scripted destination server, with the ports that these roles need."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port, self.record = ports.free(), folder / "arrivals.jsonl"
-        command = [sys.executable, "-m", "streams.verify.destination", "--port", str(self.port)]
-        super().__init__("destination", [*command, "--record", str(self.record)], folder / "destination.log")
+    def __init__(self, folder: Path, roles: Sequence[Role] = ()) -> None:
+        self.record = folder / "arrivals.jsonl"
+        self.numbers = {port: ports.free() for port in {Port.PLAIN, *(role.port for role in roles)}}
+        self.ca_file = _certificates(folder / "certificates") if Port.TLS in self.numbers else None
+        command = [sys.executable, "-m", "streams.verify.destination", "--record", str(self.record)]
+        command += itertools.chain(*((f"--{port}", str(number)) for port, number in self.numbers.items()))
+        if self.ca_file:
+            command += ["--certificates", str(self.ca_file.parent)]
+        super().__init__("destination", command, folder / "destination.log")
 
-    @property
-    def url(self) -> str:
-        return f"http://{ports.LOOPBACK}:{self.port}"
+    def url(self, port: Port = Port.PLAIN) -> str:
+        scheme = "https" if port is Port.TLS else "http"
+        return f"{scheme}://{ports.LOOPBACK}:{self.numbers[port]}"
+
+    def tell(self, **what: object) -> None:
+        """Tell it how to behave from now on: `streams.verify.destination` says what there is."""
+        with httpx.Client(trust_env=False) as client:
+            client.post(f"{self.url()}/{CONTROL}", json=what).raise_for_status()
 
 
-def environment(points: str, command: Sequence[str]) -> list[str]:
-    """The command with failpoints armed, and without what the shell says of a worker."""
+def _certificates(folder: Path) -> Path:
+    from streams.verify import certificates  # its package is an extra: only scenarios that need it import it
+
+    return certificates.write(folder)
+
+
+def environment(points: str, command: Sequence[str], shifted: Path | None = None) -> list[str]:
+    """The command with failpoints armed and its clock shifted; nothing of what the shell says of a worker."""
     unset = [word for name in UNSET for word in ("-u", name)]
-    return ["env", *unset, *([f"{failpoints.VARIABLE}={points}"] if points else []), *command]
+    given = {failpoints.VARIABLE: points, clock.VARIABLE: str(shifted or "")}
+    return ["env", *unset, *(f"{name}={value}" for name, value in given.items() if value), *command]

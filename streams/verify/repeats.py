@@ -7,6 +7,8 @@ all topics as they were then:
         = deliver records from the committed offset to the end, of events that had arrived
         + events at destinations that were routed from inbound records from the committed offset to the end
         + delay records from the committed offset to the end that were due
+        + of a worker that was frozen, and goes on: requests begun that had not arrived, of each destination
+          at most its `in_flight`; and all inbound records from the committed offset on count as routed
 
 and for a whole run
 
@@ -17,8 +19,9 @@ Each term is work that was begun and not committed, so another does it again, on
 nothing may be repeated: stopping, starting and rebalancing repeat nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streams.flight import Partition
 from streams.headers import Source
@@ -38,11 +41,12 @@ class Strike:
     committed: Offsets
     ends: Offsets
     until: float  #: Unix time: what has begun by then may be in hand
-    #: What is in hand is gone on with later, begun or not: by all without a broker; by a frozen worker, which
-    #: also fetches what was written meanwhile before it learns that it was expelled. `ends` are of then.
+    #: What is in hand is gone on with later, begun or not, by all without a broker. `ends` are of then.
     holds: bool = False
     #: Records that are not in the group's hands: put on topics by a replay, and not noted.
     others: int = 0
+    #: By deliver topic, the most requests that a frozen worker goes on with, not on the wire when it froze.
+    unsent: Mapping[str, int] = field(default_factory=dict)
 
 
 def bound(strikes: Iterable[Strike], topics: Topics, arrivals: Sequence[Arrival], timeout_s: float) -> int:
@@ -56,15 +60,15 @@ def bound(strikes: Iterable[Strike], topics: Topics, arrivals: Sequence[Arrival]
 
 def in_hand(strike: Strike, topics: Topics, first: Mapping[tuple[str, str], float]) -> int:
     """What the group had begun and not committed."""
-    delivering = sum(
-        _open(one, strike) and (strike.holds or first.get(_key(one), float("inf")) <= strike.until)
-        for one in topics.deliver
-    )
+    there = [one for one in topics.deliver if _open(one, strike)]
+    begun = [one for one in there if strike.holds or first.get(_key(one), float("inf")) <= strike.until]
+    left = Counter(one.record.topic for one in there) - Counter(one.record.topic for one in begun)
+    unsent = sum(min(count, strike.unsent.get(topic, 0)) for topic, count in left.items())
     routing = {Way.of(one.tracking) for one in topics.deliver if _routing(one, strike)}
     releasing = sum(
         _open(one, strike) and (one.tracking.due_ms or 0) <= strike.until * 1000 for one in topics.delay
     )
-    return delivering + len(routing) + releasing
+    return len(begun) + unsent + len(routing) + releasing
 
 
 def counted(arrivals: Iterable[Arrival]) -> dict[tuple[str, str], int]:
@@ -92,7 +96,7 @@ def _routing(one: Tracked, strike: Strike) -> bool:
     if tracking.attempt or tracking.replay is not None:
         return False
     there = record.offset < strike.ends.get(Partition(record.topic, record.partition), 0)
-    return (there or strike.holds) and _within(strike, *_place(tracking.source))
+    return (there or strike.holds or bool(strike.unsent)) and _within(strike, *_place(tracking.source))
 
 
 def _place(source: Source) -> tuple[str, int, int]:

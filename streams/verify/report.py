@@ -1,16 +1,19 @@
 """What `distributary verify` prints: a line as each scenario ends, tables at the end; or JSON."""
 
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from streams import durations
 from streams import show as house
 from streams.verify import timing
 from streams.verify.faults.base import Scenario
-from streams.verify.judge import Result
+from streams.verify.result import Played, Result
+from streams.verify.timing import Spread
 
 #: What the report says of its own figures.
 BOUND = (
@@ -32,8 +35,9 @@ class Live:
     def __init__(self, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
 
-    def begins(self, scenario: Scenario) -> None:
-        self._console.print(f"[bold]{scenario.name}[/]: {scenario.text}")
+    def begins(self, scenario: Scenario, number: int, seed: int) -> None:
+        round_of = f" (round {number + 1}, seed {seed})" if number else ""
+        self._console.print(f"[bold]{scenario.name}[/]{round_of}: {scenario.text}")
 
     def left_out(self, scenario: Scenario, why: str) -> None:
         self._console.print(f"[yellow]{scenario.name}: left out: {why}")
@@ -49,29 +53,41 @@ class Live:
             self._console.print(f"    {failure}", markup=False)
 
 
-def show(results: Sequence[Result], seed: int, *, as_json: bool) -> None:
+def show(played: Played, *, as_json: bool) -> None:
     """The report."""
     if as_json:
-        passed = bool(results) and all(result.passed for result in results)
-        found = [result.as_json() for result in results]
-        house.as_json({"passed": passed, "seed": seed, "bound": BOUND, "scenarios": found})
+        house.as_json(as_object(played))
         return
-    console = house.console
+    console, results = house.console, played.results
     console.print(_scenarios(results))
     console.print(_fates(results))
     console.print(_lateness(results))
     console.print(LEGEND, highlight=False)
-    for result in results:
-        for note in result.notes:
-            console.print(f"{result.name}: {note}", markup=False)
-    console.print(_verdict(results, seed))
+    for line in remarks(played):
+        console.print(line, markup=False, highlight=False)
+    console.print(_verdict(played))
+
+
+def as_object(played: Played) -> dict[str, Any]:
+    """The report for programs."""
+    found = [result.as_json() for result in played.results]
+    summary = {"pairs": played.pairs, "lost": played.lost, "took_s": played.took_s}
+    head = {"passed": played.passed, "seed": played.seed, **summary, "left_out": played.left_out}
+    return {**head, "repeat": played.circumstances, "bound": BOUND, "scenarios": found}
+
+
+def remarks(played: Played) -> Iterator[str]:
+    """What scenarios measured besides, what a person should know of them, and which were not played."""
+    for result in played.results:
+        yield from (f"{result.name}: {figure}: {value}" for figure, value in result.figures.items())
+        yield from (f"{result.name}: {note}" for note in result.notes)
+    yield from (f"{name}: left out: {why}" for name, why in played.left_out.items())
 
 
 def _scenarios(results: Sequence[Result]) -> Table:
     made = house.table("scenario", "pairs", "lost", "wrong", "twice", "early", "stall", "drain", "<")
     for one in results:
-        wrong, twice = one.wrong + one.disagreements, f"{one.duplicates}/{one.bound}"
-        counts = map(str, (one.pairs, one.lost, wrong, twice, one.early))
+        counts = map(str, (one.pairs, one.lost, one.astray, f"{one.duplicates}/{one.bound}", one.early))
         verdict = "ok" if one.passed else "[red]FAILED"
         made.add_row(one.name, *counts, f"{one.stall_s:.1f}", f"{one.drain_s:.1f}", verdict)
     return made
@@ -87,27 +103,31 @@ def _fates(results: Sequence[Result]) -> Table:
     return made
 
 
-def _lateness(results: Sequence[Result]) -> Table:
-    """How late attempts were after a wait, over all scenarios; the faults are in it."""
-    late: defaultdict[str, list[int]] = defaultdict(list)
+def lateness(results: Sequence[Result]) -> dict[str, Spread]:
+    """How late attempts were after a wait, over all scenarios, per tier; the faults are in it."""
+    late: dict[str, Spread] = {}
     for result in results:
-        for tier, values in result.lateness_ms.items():
-            late[tier] += values
+        timing.merge(late, result.lateness_ms)
+    return {tier: late[tier] for tier in sorted(late, key=durations.parse)}
+
+
+def _lateness(results: Sequence[Result]) -> Table:
     made = house.table("tier", "attempts", "lateness p50 ms", "p99 ms")
-    for tier, values in late.items():
-        percentiles = (timing.percentile(values, 0.5), timing.percentile(values, 0.99))
-        made.add_row(tier, *map(str, (len(values), *percentiles)))
+    for tier, late in lateness(results).items():
+        made.add_row(tier, *map(str, (late.total(), late.percentile(0.5), late.percentile(0.99))))
     return made
 
 
-def _verdict(results: Sequence[Result], seed: int) -> str:
-    pairs, lost = sum(one.pairs for one in results), sum(one.lost for one in results)
-    failed = [result.name for result in results if not result.passed]
-    repeat = f"To repeat: distributary verify --seed {seed} --faults {','.join(failed or ['...'])}"
-    if failed or not results:
-        return f"[red]FAILED: {', '.join(failed) or 'nothing was played'}. {repeat}"
-    played = f"{len(results)} scenarios, {pairs} event-destination pairs"
-    return f"[green]passed[/]: {played}, lost {lost}. Seed {seed}"
+def repeat(played: Played) -> str:
+    """The command that plays what failed, or anything of this run, again."""
+    return f"distributary verify --seed {played.seed} --faults {','.join(played.failed or ['...'])}"
+
+
+def _verdict(played: Played) -> str:
+    if not played.passed:
+        return f"[red]FAILED: {', '.join(played.failed) or 'nothing was played'}. To repeat: {repeat(played)}"
+    done = f"{len(played.results)} scenarios, {played.pairs} event-destination pairs"
+    return f"[green]passed[/]: {done}, lost {played.lost}. Seed {played.seed}"
 
 
 def listing(scenarios: Sequence[Scenario]) -> None:

@@ -1,5 +1,6 @@
-"""`distributary verify`: plays the chosen scenarios one after the other, each with topics of its own."""
+"""`distributary verify`: plays the chosen scenarios one after the other, once or in rounds."""
 
+import itertools
 import random
 import secrets
 import shutil
@@ -8,34 +9,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams import commands, settings
-from streams.verify import cast, cluster, faults, judge, report
-from streams.verify.cluster import Cluster
+from streams import commands
+from streams.verify import circumstances, faults, kafkas, page, report, result
 from streams.verify.faults.base import Scenario
-from streams.verify.judge import Result
-from streams.verify.load import Load
-from streams.verify.processes import COMMAND, Destination
-from streams.verify.script import Rules
-from streams.verify.stage import Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line said."""
-
-    config: Path | None = None
-    faults: str | None = None
-    seed: int | None = None
-    events: int = 300
-    kills: int = 5
-    as_json: bool = False
-    keep: Path | None = None  #: a folder for configs, logs and what the destination was sent
-    command: Sequence[str] = COMMAND  #: how `distributary` is run; tests break it on purpose
+from streams.verify.kafkas import Kafkas
+from streams.verify.options import Options
+from streams.verify.play import play
+from streams.verify.report import Live
+from streams.verify.result import Played
 
 
 def verify(options: Options) -> int:
@@ -45,94 +31,68 @@ def verify(options: Options) -> int:
     except LookupError as unknown:
         raise commands.Unusable(str(unknown.args[0])) from None
     seed = secrets.randbits(32) if options.seed is None else options.seed
-    results = play_all(options, chosen, seed, report.Live(quiet=options.as_json))
-    report.show(results, seed, as_json=options.as_json)
-    return 0 if results and all(result.passed for result in results) else 1
+    if options.html:
+        page.expect_writable(options.html)
+    played = play_all(options, chosen, seed, Live(quiet=options.as_json))
+    report.show(played, as_json=options.as_json)
+    if options.html:
+        page.write(options.html, played)
+    return 0 if played.passed else 1
 
 
-def play_all(options: Options, chosen: Sequence[Scenario], seed: int, live: "report.Live") -> list[Result]:
-    """The results, in order; those that can't be played on this cluster are left out, and said to be."""
-    results = []
-    with _interruptible(), _folder(options.keep) as folder, cluster.found(options.config, folder) as kafka:
-        for scenario in chosen:
-            if scenario.only_local and kafka.local is None:
-                live.left_out(scenario, "it stops the broker, which only a local Kafka is for")
-                continue
-            live.begins(scenario)
-            results.append(play(options, scenario, seed, kafka, folder / scenario.name))
-            live.ended(results[-1])
-    return results
+def play_all(options: Options, chosen: Sequence[Scenario], seed: int, live: Live) -> Played:
+    """Every scenario that can be played here, and again with other seeds until the time is over.
+
+    The first round is played in full; a later one is cut when the time is over, between two scenarios.
+    """
+    played, began = Played(seed), time.monotonic()
+    with _interruptible(), _folder(options.keep) as folder, kafkas.found(options.config, folder) as found:
+        rounds = _Rounds(options, folder, found, live, played)
+        played.circumstances = circumstances.found(sys.argv[1:], local=found.local)
+        here = [scenario for scenario in chosen if rounds.plays(scenario)]
+        for number in itertools.count() if here else ():
+            for scenario in here:
+                if number and time.monotonic() - began >= options.duration_s:
+                    break
+                rounds.play(scenario, number)
+            if time.monotonic() - began >= options.duration_s:
+                break
+    played.took_s = round(time.monotonic() - began, 1)
+    return played
 
 
-def play(options: Options, scenario: Scenario, seed: int, kafka: Cluster, folder: Path) -> Result:
-    """One scenario from its topics' making to their end; whatever goes wrong is a failure of it."""
-    result, began = Result(scenario.name, scenario.text), time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)  # of an earlier run, if folders are kept
-    folder.mkdir(parents=True)
-    try:
-        kafka.revive()
-        _Play(options, scenario, seed, kafka, folder, result).run()
-    except Exception as error:
-        result.failures.append(f"{type(error).__name__}: {error}")
-    result.took_s = round(time.monotonic() - began, 1)
-    return result
+def seed_of(seed: int, number: int) -> int:
+    """The seed of a round: the first one has that of the run, so that each can be repeated by itself."""
+    return random.Random(f"{seed}/{number}").getrandbits(32) if number else seed  # noqa: S311
 
 
 @dataclass
-class _Play:
-    """One scenario under way."""
+class _Rounds:
+    """Scenarios being played, and what came of them so far."""
 
     options: Options
-    scenario: Scenario
-    seed: int
-    kafka: Cluster
     folder: Path
-    result: Result
+    kafkas: Kafkas
+    live: Live
+    played: Played
 
-    def run(self) -> None:
-        prefix = f"verify-{secrets.token_hex(4)}."
-        with ExitStack() as stack:
-            there = Destination(self.folder)
-            stack.callback(there.kill)
-            config = self.kafka.write(self.folder, prefix, self.scenario.roles, there.url)
-            loaded = settings.load(config)
-            admin = stack.enter_context(cluster.topics_of(loaded))
-            stage = self._stage(loaded, config, admin, there)
-            stack.callback(stage.kill_workers)
-            self._act(stage)
-        if left := cluster.left_behind(admin, loaded):
-            self.result.failures.append(f"left behind: {', '.join(left)}")
+    def plays(self, scenario: Scenario) -> bool:
+        """Whether it can be played on this cluster; what can't be is left out, and said to be."""
+        if why := scenario.left_out(local=self.kafkas.local):
+            self.played.left_out[scenario.name] = why
+            self.live.left_out(scenario, why)
+        return not why
 
-    def _stage(self, loaded: settings.Settings, config: Path, admin: Any, there: Destination) -> Stage:
-        options, scenario = self.options, self.scenario
-        key = f"{self.seed}/{scenario.name}"
-        rules = Rules(loaded.retry.policy, cluster.TIMEOUT_S)
-        planned = list(cast.events(scenario.roles, rules, options.events, key))
-        load = Load(loaded, planned, scenario.lasts(options.kills))
-        return Stage(
-            loaded, config, self.folder, options.command, admin, there, load,
-            random.Random(key), options.kills, self.kafka.local,  # noqa: S311
-        )  # fmt: skip
-
-    def _act(self, stage: Stage) -> None:
-        self.scenario.prepare(stage)
-        stage.load.start()
-        try:
-            self.scenario.inject(stage)
-            stage.load.finish()
-        finally:
-            stage.load.stop()
-        quiet = time.monotonic()
-        stage.wait_settled(self.scenario.drain_s)
-        self.result.drain_s = round(time.monotonic() - quiet, 1)
-        self._judge(stage)
-
-    def _judge(self, stage: Stage) -> None:
-        stage.stop_workers()
-        stage.there.terminate()
-        self.result.notes = stage.notes
-        books = commands.status(stage.settings)
-        judge.judge(self.result, self.scenario, stage, books, stage.arrivals())
+    def play(self, scenario: Scenario, number: int) -> None:
+        """Play it once; what comes of it is added to the rounds before."""
+        seed = seed_of(self.played.seed, number)
+        self.live.begins(scenario, number, seed)
+        folder = self.folder / (f"{scenario.name}-{number + 1}" if number else scenario.name)
+        one = play(self.options, scenario, seed, self.kafkas.of(scenario.brokers), folder)
+        self.live.ended(one)
+        result.add_to(self.played.results, one)
+        if self.options.keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -5,20 +5,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka.admin import AdminClient
 
 from streams import commands
-from streams.commands import Books
-from streams.demo.broker import LocalKafka
 from streams.headers import Header, Source
 from streams.scan import Offsets
 from streams.settings import Settings
 from streams.topics import Names
 from streams.verify import cluster
 from streams.verify.cast import Planned
-from streams.verify.destination import Arrival, arrivals
+from streams.verify.cluster import Cluster
+from streams.verify.destination import Arrival, Arrivals
 from streams.verify.load import Load, Writer
 from streams.verify.processes import Destination, Worker
 from streams.verify.repeats import ON_THE_WIRE_S, Strike
@@ -47,9 +46,11 @@ class Stage:
     load: Load
     chance: random.Random
     kills: int
-    kafka: LocalKafka | None
+    kafka: Cluster
     workers: list[Worker] = field(default_factory=list)
     strikes: list[Strike] = field(default_factory=list)
+    #: What happened when (Unix time), for the report.
+    moments: list[tuple[float, str]] = field(default_factory=list)
     #: What should become of records that are not of the load.
     expected: dict[Way, str] = field(default_factory=dict)
     records: int = 0  #: records on the inbound topic that are not of the load
@@ -57,10 +58,13 @@ class Stage:
     #: Events that another version of ourselves has delivered: the destination never saw them.
     unseen: set[Way] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    #: What a scenario measures besides what every scenario does, for the report: name and unit -> value.
+    figures: dict[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = Names.of(self.settings)
         self.writer = Writer(self.settings)
+        self._arrivals = Arrivals(self.there.record)
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -68,10 +72,16 @@ class Stage:
     def alive(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.alive]
 
-    def start_worker(self, points: str = "", *, ready: bool = True) -> Worker:
-        """Start a worker, `points` armed; returns when it has started, be it not in the group yet."""
+    def start_worker(
+        self, points: str = "", *, ready: bool = True, config: Path | None = None, clock: Path | None = None
+    ) -> Worker:
+        """Start a worker, `points` armed; returns when it has started, be it not in the group yet.
+
+        `config`: another than the scenario's; `clock`: a file that says how far its clock is off.
+        """
         name = f"worker-{len(self.workers) + 1}"
-        worker = Worker(name, self.command, self.config, self.folder / f"{name}.log", points)
+        log = self.folder / f"{name}.log"
+        worker = Worker(name, self.command, config or self.config, log, points, clock)
         self.workers.append(worker)
         if ready:
             self.wait(f"{name} is ready", lambda: worker.ready or not worker.alive)
@@ -95,8 +105,10 @@ class Stage:
         for worker in self.workers:
             if not worker.alive and not worker.doomed:
                 worker.doomed = True
-                self.notes.append(f"{worker.name} ended by itself, status {worker.status}")
-                self.struck(f"{worker.name} ended")
+                ended = f"{worker.name} ended by itself, status {worker.status}"
+                self.notes.append(f"{ended}: {worker.last_words}")
+                if worker.ready:  # else it had nothing in hand: it ends where no broker answers at its start
+                    self.struck(f"{worker.name} ended")
                 self.start_worker(ready=False)
 
     def kill_workers(self) -> None:
@@ -126,29 +138,28 @@ class Stage:
 
     def wait_written(self, share: float) -> None:
         """Return when that share of the load is written."""
-        self.wait(f"{share:.0%} of the load", lambda: self.load.written >= share, 300)
+        self.wait(f"{share:.0%} of the load", lambda: self.load.written >= share, 300 + self.load.seconds)
 
-    def wait_settled(self, within_s: float) -> Books:
-        """The sums, as soon as nothing is queued or waiting."""
+    def wait_settled(self, within_s: float) -> None:
+        """Return as soon as nothing is queued or waiting: all that is on the topics is committed."""
         deadline = time.monotonic() + within_s
-        while True:
+        while not self._is_over():
             self.supervise()
-            began = time.monotonic()
-            books = commands.status(self.settings)
-            if self._is_over(books):
-                return books
             if time.monotonic() > deadline:
-                raise Stuck(f"not settled within {within_s:g} s: {books.as_json()}")
-            time.sleep(max(0.3, time.monotonic() - began))
+                raise Stuck(f"not settled within {within_s:g} s: {commands.status(self.settings).as_json()}")
+            time.sleep(0.3)
 
-    def _is_over(self, books: Books) -> bool:
-        on_the_way = any(line.queued or line.waiting.total() for line in books.destinations.values())
+    def _is_over(self) -> bool:
+        """Asked of offsets alone: the sums take seconds on a long run. What moves between the two looks is
+        found, since it is on its next topic before it is committed on the last."""
+        committed, ends = self.extent()
+        inbound = sum(end for place, end in ends.items() if place.topic == self.settings.inbound.topic)
         expected = len(self.load.sources) + self.records
-        return books.inbound.records >= expected and not (books.inbound.queued or on_the_way)
+        return inbound >= expected and all(committed.get(place, 0) >= end for place, end in ends.items())
 
     def arrivals(self) -> list[Arrival]:
         """What the destination was sent so far."""
-        return arrivals(self.there.record)
+        return self._arrivals.read()
 
     # -- faults --------------------------------------------------------------------------------
 
@@ -167,9 +178,14 @@ class Stage:
         holds: bool = False,
     ) -> None:
         """Note a fault that may make work be done twice; `committed`: as it was before, if that counts."""
+        self.mark(what)
         until = time.time() + ON_THE_WIRE_S
         now, ends = self.extent()
         self.strikes.append(Strike(what, now if committed is None else committed, ends, until, holds))
+
+    def mark(self, what: str) -> None:
+        """Note the moment of something that happens now."""
+        self.moments.append((time.time(), what))
 
     # -- expectations --------------------------------------------------------------------------
 
@@ -190,16 +206,24 @@ class Stage:
     def rules(self) -> Rules:
         return Rules(self.settings.retry.policy, cluster.TIMEOUT_S)
 
-    def write(self, value: bytes | None, becomes: Planned | str, own: Sequence[Header] = ()) -> Source:
-        """Write one record to the inbound topic besides the load: an event, or what is none and why."""
+    def write(
+        self, value: bytes | None, becomes: Planned | str, own: Sequence[Header] = (), **place: Any
+    ) -> Source:
+        """Write one record to the inbound topic besides the load: an event, or what is none and why.
+
+        `place` is Kafka's own: key, partition, timestamp (ms).
+        """
         places: list[Source] = []
-        self.writer.write(self.settings.inbound.topic, value, places.append, own)
+        self.writer.write(self.settings.inbound.topic, value, places.append, own, **place)
         self.writer.flush()
-        [source] = places
+        self.expect(places[0], becomes)
+        return places[0]
+
+    def expect(self, source: Source, becomes: Planned | str) -> None:
+        """Note what should become of a record that is on the inbound topic besides the load."""
         self.records += 1
         if isinstance(becomes, str):
             self.expected[Way(source, "")] = becomes
         else:
             self.besides[source] = becomes
             self.expected.update({Way(source, name): fate for name, fate in becomes.fates.items()})
-        return source

@@ -1,8 +1,8 @@
 """When things happened: what came too early, how late the rest was, and how long nothing came."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
 
@@ -65,19 +65,54 @@ def _by_attempts(way: Way, attempts: Sequence[Attempt]) -> Iterable[Early]:
             yield Early(way, attempt.attempt, min(before) - attempt.started_ms)
 
 
-def lateness(attempts: Mapping[Way, Sequence[Attempt]]) -> dict[str, list[int]]:
+class Spread(Counter[int]):
+    """Whole numbers and how often each came: as exact as a list, and no longer than there are values."""
+
+    def percentile(self, share: float) -> int:
+        """The nearest-rank percentile; 0 of nothing."""
+        rank, seen = max(1, ceil(self.total() * share)), 0
+        for value, count in sorted(self.items()):
+            seen += count
+            if seen >= rank:
+                return value
+        return 0
+
+
+def merge(total: dict[str, Spread], more: Mapping[str, Spread]) -> None:
+    """Add what came later."""
+    for name, spread in more.items():
+        total.setdefault(name, Spread()).update(spread)
+
+
+def lateness(attempts: Mapping[Way, Sequence[Attempt]]) -> dict[str, Spread]:
     """How late attempts were after a wait, in ms, per tier; queueing and every fault included."""
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    found: defaultdict[str, Spread] = defaultdict(Spread)
     for of_one in attempts.values():
         for last, this in pairwise(of_one):
             if last.tier and last.not_before_ms is not None and this.attempt == last.attempt + 1:
-                found[last.tier].append(this.started_ms - last.not_before_ms)
-    return found
+                found[last.tier][this.started_ms - last.not_before_ms] += 1
+    return dict(found)
 
 
-def percentile(values: Sequence[int], share: float) -> int:
-    """The nearest-rank percentile; 0 of nothing."""
-    return sorted(values)[max(0, ceil(len(values) * share) - 1)] if values else 0
+@dataclass
+class Course:
+    """How a round went, second by second from its first event on; and the moments of its faults."""
+
+    taken: Counter[int] = field(default_factory=Counter)  #: deliveries in each second
+    refused: Counter[int] = field(default_factory=Counter)  #: requests that were not taken
+    moments: list[tuple[float, str]] = field(default_factory=list)
+    seconds: int = 0
+
+    @classmethod
+    def of(cls, arrivals: Iterable[Arrival], began: float, moments: Iterable[tuple[float, str]]) -> "Course":
+        """`moments` are in Unix time."""
+        course = cls(moments=[(at - began, what) for at, what in moments])
+        for one in arrivals:
+            (course.taken if one.taken else course.refused)[int(one.at - began)] += 1
+        course.seconds = max(
+            [*course.taken, *course.refused, *(int(at) for at, _ in course.moments)], default=0
+        )
+        return course
 
 
 def stall(arrivals: Iterable[Arrival], name: str, began: float, ended: float) -> float:

@@ -27,7 +27,7 @@ class Way(NamedTuple):
 
 
 class Tracked(NamedTuple):
-    """A record on a deliver or delay topic, and what its headers say."""
+    """A record on a deliver or delay topic without its content, and what its headers say."""
 
     record: Fetched
     tracking: Tracking
@@ -72,10 +72,16 @@ def read(settings: Settings) -> Topics:
         return Topics(
             list(readable(Routed, (record.value for record in _all(scanner, names.routed)))),
             list(readable(Attempt, (record.value for record in _all(scanner, names.attempts)))),
-            list(_all(scanner, names.dlq)),
+            [record._replace(value=None) for record in _all(scanner, names.dlq)],
             list(_tracked(scanner, *names.all_deliver)),
             list(_tracked(scanner, *names.all_delay)),
         )
+
+
+def inbound(settings: Settings) -> Iterator[Fetched]:
+    """All that is on the inbound topic."""
+    with commands.scanner(settings) as scanner:
+        yield from _all(scanner, settings.inbound.topic)
 
 
 def way_of(attempt: Attempt) -> Way:
@@ -99,7 +105,7 @@ def _all(scanner: Scanner, *topics: str) -> Iterator[Fetched]:
 def _tracked(scanner: Scanner, *topics: str) -> Iterator[Tracked]:
     for record in _all(scanner, *topics):
         try:
-            yield Tracked(record, headers.read(record.headers))
+            yield Tracked(record._replace(value=None, headers=()), headers.read(record.headers))
         except headers.Malformed:
             continue
 

@@ -49,8 +49,8 @@ class Rendered:
 
     @property
     def pods(self) -> list[Manifest]:
-        """The spec of every pod: the worker's, and that of the Job that creates topics if there is one."""
-        owners = [*self.every("StatefulSet"), *self.every("Job")]
+        """The spec of every pod: the worker's, the ledger's, and that of the Job that creates topics."""
+        owners = [*self.every("StatefulSet"), *self.every("Deployment"), *self.every("Job")]
         return [owner["spec"]["template"]["spec"] for owner in owners]
 
     @property

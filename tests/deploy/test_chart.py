@@ -12,7 +12,7 @@ from tests.deploy.chart import ONE_WEBHOOK, VALUE_SETS, Chart, Rendered, environ
 #: The oldest Kubernetes that Chart.yaml allows, and the newest that there are schemas of.
 KUBERNETES = ("1.27", kubernetes_validate.latest_version())
 #: Not Kubernetes' own, so its schemas don't have it.
-CUSTOM = {"ServiceMonitor"}
+CUSTOM = {"ServiceMonitor", "PodMonitor"}
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -78,13 +78,13 @@ def test_every_selector_finds_the_workers_and_nothing_else(rendered: Rendered) -
     ]
     for selector in selectors:
         assert selector.items() <= labels.items()
-        for job in rendered.every("Job"):
-            assert not selector.items() <= job["spec"]["template"]["metadata"]["labels"].items()
+        for other in (*rendered.every("Job"), *rendered.every("Deployment")):
+            assert not selector.items() <= other["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_volumes_lead_to_config_maps_that_are_there_in_time(rendered: Rendered) -> None:
     # Given that hooks run before anything else of the chart exists
-    for owner in (*rendered.every("StatefulSet"), *rendered.every("Job")):
+    for owner in (*rendered.every("StatefulSet"), *rendered.every("Deployment"), *rendered.every("Job")):
         find = rendered.hook if owner["kind"] == "Job" else rendered.one
         pod = owner["spec"]["template"]["spec"]
         (name,) = (volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume)

@@ -1,6 +1,5 @@
 """Every outcome is written, once, with all that follows from it; also what the broker refuses."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from streams.settle import Settler, Stray, Verdict
 from tests.flow.post import NAMES, POLICY, Post, record, tracked
 
 TRACKING = Tracking("crm", "e7", Source("events", 0, 7), attempt=1, first_attempt_ms=1000, deadline_ms=61_000)
-WAITING = replace(TRACKING, tier="1s", due_ms=2000, not_before_ms=2000, last_error="503")
+WAITING = TRACKING._replace(tier="1s", due_ms=2000, not_before_ms=2000, last_error="503")
 RETRY = Retry(POLICY.tiers[0], 2000, 2000, WAITING)
 
 
@@ -83,7 +82,7 @@ async def test_a_retry_too_large_for_its_tier_is_dead_not_lost(settler: Settler,
     [dead] = post.on(NAMES.dlq)
     assert headers.read_death(dead.headers).reason == "too-large"
     assert dead.value == b'{"a":1}'
-    assert headers.read(dead.headers) == replace(WAITING, due_ms=None, tier=None)
+    assert headers.read(dead.headers) == WAITING._replace(due_ms=None, tier=None)
 
 
 async def test_one_too_large_for_the_dlq_too_leaves_its_bytes_behind_and_says_where_they_are(

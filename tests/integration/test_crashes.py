@@ -103,7 +103,10 @@ def test_a_frozen_worker_thaws_and_takes_nothing_back_from_its_successor(
         frozen.thaw()
         w.wait_members(2)
 
-        # Then what the other committed stands, nothing is lost, and the two share what comes
+        # Then what the other committed stands, the one says once what has happened to it,
+        assert frozen.text().count("group.expelled") == 1
+        assert "OffsetCommit failed" not in frozen.text()
+        # nothing is lost, and the two share what comes
         assert all(offset >= finished[tp] for tp, offset in committed(w).items())
         w.send(*[track(f"after{number}") for number in range(100)])
         assert_books_balance(w, once=False)

@@ -28,7 +28,8 @@ def test_nothing_is_lost_whatever_dies_and_nothing_is_left_behind(broker: Broker
         "destinations: [{name: ours, connector: webhook, settings: {url: 'https://example.com'}}]\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_")}
-    selection = ["--faults", FAULTS, "--events", "150", "--seed", "1"]
+    page = tmp_path / "report.html"
+    selection = ["--faults", FAULTS, "--events", "150", "--seed", "1", "--html", str(page)]
 
     # When some scenarios are played there
     ran = subprocess.run(
@@ -46,5 +47,9 @@ def test_nothing_is_lost_whatever_dies_and_nothing_is_left_behind(broker: Broker
         assert one["pairs"] > 400
         assert 0 <= one["duplicates"] <= one["bound"]
         assert one["lateness_ms"]["300ms"]["count"] > 10
+    # and the page says the same
+    told = page.read_text()
+    assert "distributary verify: passed" in told
+    assert all(f">{name}<" in told for name in FAULTS.split(","))
     # and the cluster is as it was
     assert left_on(broker) == set()

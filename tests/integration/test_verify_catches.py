@@ -1,7 +1,7 @@
 """`distributary verify` can fail: it finds each of four mistakes that we make on purpose."""
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,9 @@ from streams.verify import faults, report, run
 from streams.verify.cast import CHOOSY, SLOW, STEADY
 from streams.verify.faults.base import Scenario
 from streams.verify.faults.churn import Churn
-from streams.verify.judge import Result
+from streams.verify.options import Options
+from streams.verify.result import Result
+from streams.verify.stage import Stage
 from tests.broker import Broker
 
 #: Requests are under way at any moment, so that it shows what becomes of them.
@@ -18,7 +20,21 @@ BUSY = (STEADY, SLOW, CHOOSY)
 NO_FAULT = Scenario("no-fault", "load, and nothing else", roles=BUSY, seconds=2.0)
 [KILL] = faults.chosen("kill-after-answer")
 KILL = replace(KILL, roles=BUSY)
-JOIN = Churn("join", "a join and a leave under load", roles=BUSY, seconds=9.0, rounds=1)
+
+
+@dataclass(frozen=True)
+class Join(Churn):
+    """A join and a leave; the load lasts as long as these take, however slowly a worker starts."""
+
+    def counts(self, events: int) -> int:
+        return 6 * events
+
+    def inject(self, stage: Stage) -> None:
+        super().inject(stage)
+        stage.load.stop()
+
+
+JOIN = Join("join", "a join and a leave under load", roles=BUSY, seconds=54.0, rounds=1)
 
 
 def played(
@@ -27,8 +43,8 @@ def played(
     """What verify says of workers with this mistake in them."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
     command = ("env", f"MUTANT={mutant}", sys.executable, "-m", "tests.integration.mutants")
-    options = run.Options(seed=1, events=400, keep=folder, command=command)
-    [result] = run.play_all(options, [scenario], 1, report.Live(quiet=True))
+    options = Options(seed=1, events=400, keep=folder, command=command)
+    [result] = run.play_all(options, [scenario], 1, report.Live(quiet=True)).results
     return result
 
 

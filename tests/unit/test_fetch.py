@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.fetch import ConsumerThread
+from streams.fetch import ConsumerThread, positions
 
 TP = ("deliver.one", 0)
 
@@ -60,7 +60,13 @@ def fetch(fetcher: Fetcher, consumer: SimpleNamespace) -> Any:
         _closed=False,
         _subscription=SimpleNamespace(subscription=None, reassignment_in_progress=False),
     )
-    return lambda timeout: thread._fetch_records(aiokafka, {TP}, timeout, 500)
+
+    def fetch(timeout: float) -> Any:
+        thread.thread_loop = asyncio.get_running_loop()
+        return thread._fetch_records(aiokafka, {TP}, timeout, 500)
+
+    fetch.thread = thread  # type: ignore[attr-defined]
+    return fetch
 
 
 async def test_records_that_come_while_a_fetch_waits_are_given_to_it(fetch: Any, fetcher: Fetcher) -> None:
@@ -91,3 +97,41 @@ async def test_a_fetch_from_before_a_rebalance_takes_no_records_from_after_it(
     assert fetcher.position == 0
     consumer.overtaken = False
     assert await fetch(5.0) == {TP: [7, 8]}
+
+
+async def test_a_window_that_has_room_again_ends_the_wait_of_a_fetch(fetch: Any, fetcher: Fetcher) -> None:
+    # What was fetched for it may lie ready, and nothing else would come to wake the fetch.
+    waiting = asyncio.ensure_future(fetch(5.0))
+    await asyncio.sleep(0.01)
+    fetcher.there = {TP: [7]}
+
+    fetch.thread.look_again()
+
+    async with asyncio.timeout(1):
+        assert await waiting == {TP: [7]}
+
+
+async def test_a_window_that_has_room_again_just_before_a_fetch_waits_is_not_missed(
+    fetch: Any, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found_nothing = fetcher.fetched_records
+
+    async def nothing_yet(*_: Any, **__: Any) -> dict[Any, list[int]]:
+        monkeypatch.setattr(fetcher, "fetched_records", found_nothing)
+        fetch.thread.look_again()
+        fetcher.there = {TP: [7]}
+        return {}
+
+    monkeypatch.setattr(fetcher, "fetched_records", nothing_yet)
+
+    async with asyncio.timeout(1):
+        assert await fetch(5.0) == {TP: [7]}
+
+
+def test_positions_are_noted_of_what_was_fetched_and_no_others() -> None:
+    # Of all partitions, before each fetch, they cost milliseconds where there are thousands.
+    states = {TP: SimpleNamespace(position=7, has_valid_position=True), ("gone", 0): None}
+    assignment = SimpleNamespace(state_value=states.get)
+    subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+
+    assert positions(SimpleNamespace(_subscription=subscription), [TP, ("gone", 0)]) == {TP: 7}

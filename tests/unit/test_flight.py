@@ -110,28 +110,44 @@ def test_a_drain_waits_only_for_what_was_begun() -> None:
 
 
 def test_a_full_window_has_room_again_when_its_oldest_batch_is_complete() -> None:
-    flights = Flights()
+    freed: list[None] = []
+    flights = Flights(lambda _: 2, lambda: freed.append(None))
     first, second = batch(1), batch(2)
-    flights.of(TP).add(first)
-    flights.of(TP).add(second)
+    flights.add(first)
+    assert TP not in flights.full
+    flights.add(second)
 
-    assert not flights.room(TP, window=2)
+    assert TP in flights.full
     second.done(0)
-    assert not flights.room(TP, window=2)
+    assert TP in flights.full
+    assert not freed
     first.done(0)
-    assert flights.room(TP, window=2)
+    assert TP not in flights.full
+    assert len(freed) == 1
 
 
 def test_what_is_done_after_the_partition_was_given_back_commits_nothing() -> None:
-    flights = Flights()
+    flights = Flights(lambda _: 2)
     one = batch(1, 2)
-    flights.of(TP).add(one)
+    flights.add(one)
 
     flights.forget()
     one.done_all()
 
     assert one.halted
     assert flights.committable() == {}
+
+
+def test_what_is_done_of_a_flight_that_was_forgotten_makes_no_room_in_the_one_after_it() -> None:
+    flights = Flights(lambda _: 1)
+    before, after = batch(1), batch(1)
+    flights.add(before)
+    flights.forget()
+    flights.add(after)
+
+    before.done_all()
+
+    assert TP in flights.full
 
 
 @given(

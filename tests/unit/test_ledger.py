@@ -1,183 +1,266 @@
 """The sums, from records made by hand: every event counts once, in the place where it is now."""
 
-from dataclasses import replace
-from typing import Any
-
 from streams import headers
 from streams.flight import Partition
-from streams.headers import Death, Source, Tracking
-from streams.ledger import Extent, Ledger, Sums
-from streams.records import Attempt, Outcome, Routed
-from streams.scan import Fetched
+from streams.headers import Source
+from streams.ledger import inbound, sums
+from streams.ledger.entries import Entries
+from streams.ledger.extent import Extent
+from streams.ledger.moving import Moving
+from streams.records import Outcome, Routed
+from tests.unit.books import (
+    CRM,
+    SOURCE,
+    attempted,
+    dead,
+    line,
+    on_the_way,
+    record,
+    redriven,
+    routed,
+    tracking,
+)
 
-CRM = "crm"
-
-
-def source(offset: int) -> Source:
-    return Source("events", 0, offset)
-
-
-def tracking(offset: int, **known: Any) -> Tracking:
-    return Tracking(CRM, f"e{offset}", source(offset), **known)
-
-
-def record(of: list[headers.Header], at: Source | None = None) -> Fetched:
-    place = at or Source("t", 0, 0)
-    return Fetched(place.topic, place.partition, place.offset, 0, None, b"{}", of)
-
-
-def routed(ledger: Ledger, *offsets: int, rule: str | None = None, replay: str | None = None) -> None:
-    records = [record([], source(offset)) for offset in range(min(offsets), max(offsets) + 1)]
-    for note in Routed.of("events", 0, records, {(CRM, rule): list(offsets)}, replay):
-        ledger.add_routed(Routed.decode(note.encode()))
-
-
-def attempted(ledger: Ledger, offset: int, outcome: Outcome, **known: Any) -> None:
-    made = Attempt(
-        event_id=f"e{offset}", destination=CRM, source_topic="events", source_partition=0,
-        source_offset=offset, attempt=known.pop("attempt", 1), outcome=outcome, started_ms=0, elapsed_ms=1,
-        worker="w", **known,
-    )  # fmt: skip
-    ledger.add_attempt(Attempt.decode(made.encode()))
-
-
-def dead(ledger: Ledger, offset: int, at: int, reason: str = "rejected", **known: Any) -> None:
-    death = Death(reason, "400", "", 1)
-    ledger.add_dead(record(headers.write_death(death, tracking(offset, **known)), Source("dlq", 0, at)))
-
-
-def sums(ledger: Ledger) -> Sums:
-    return ledger.sums([CRM])[CRM]
+HOUR_MS = 3_600_000
 
 
 def test_each_event_counts_where_it_is_now() -> None:
-    ledger = Ledger()
-    routed(ledger, 0, 1, 2, 3, 4)
-    routed(ledger, 5, 6, rule="types")
-    attempted(ledger, 0, Outcome.DELIVERED)
-    attempted(ledger, 1, Outcome.DELIVERED, attempt=3)
-    dead(ledger, 2, at=0)
-    ledger.add_position(record(headers.write(tracking(3, tier="1m"))), ledger.waiting["1m"])
-    ledger.add_position(record(headers.write(tracking(4))), ledger.queued)
+    entries = Entries()
+    routed(entries, 0, 1, 2, 3, 4)
+    routed(entries, 5, 6, rule="types")
+    attempted(entries, 0, Outcome.DELIVERED)
+    attempted(entries, 1, Outcome.DELIVERED, attempt=3)
+    dead(entries, 2, at=0)
+    on_the_way(entries, 3, "1m")
+    on_the_way(entries, 4)
 
-    line = sums(ledger)
+    found = line(entries)
 
-    assert (line.accepted, line.delivered, line.delivered_first, line.queued) == (7, 2, 1, 1)
-    assert (line.filtered, line.dead, line.waiting) == ({"types": 2}, {"rejected": 1}, {"1m": 1})
-    assert line.unaccounted == 0
+    assert (found.accepted, found.delivered, found.delivered_first, found.queued) == (7, 2, 1, 1)
+    assert (found.filtered, found.dead, found.waiting) == ({"types": 2}, {"rejected": 1}, {"1m": 1})
+    assert found.unaccounted == 0
 
 
 def test_an_event_without_a_trace_is_named() -> None:
-    ledger = Ledger()
-    routed(ledger, 7, 8)
-    attempted(ledger, 7, Outcome.DELIVERED)
+    entries = Entries()
+    routed(entries, 7, 8)
+    attempted(entries, 7, Outcome.DELIVERED)
 
-    assert sums(ledger).unaccounted == 1
-    assert sums(ledger).missing == ["events/0/8"]
+    assert line(entries).unaccounted == 1
+    assert line(entries).missing == ["events/0/8"]
+
+
+def test_a_line_names_twenty_places_and_all_of_them_if_asked() -> None:
+    entries = Entries()
+    routed(entries, *range(0, 60, 2))
+    settled = sums.settle(entries)
+
+    assert line(entries).unaccounted == 30
+    assert line(entries).missing == [f"events/0/{offset}" for offset in range(0, 40, 2)]
+    every = sums.lines(settled, [CRM], longest=None)[CRM].missing
+    assert every == [f"events/0/{offset}" for offset in range(0, 60, 2)]
 
 
 def test_what_a_crash_wrote_twice_counts_once() -> None:
-    ledger = Ledger()
-    routed(ledger, 0, 1)
-    routed(ledger, 0, 1)
-    attempted(ledger, 0, Outcome.DELIVERED)
-    attempted(ledger, 0, Outcome.DELIVERED)
-    dead(ledger, 1, at=0)
-    dead(ledger, 1, at=1)
+    entries = Entries()
+    routed(entries, 0, 1)
+    routed(entries, 0, 1)
+    attempted(entries, 0, Outcome.DELIVERED)
+    attempted(entries, 0, Outcome.DELIVERED)
+    dead(entries, 1, at=0)
+    dead(entries, 1, at=1)
 
-    line = sums(ledger)
+    found = line(entries)
 
-    assert (line.accepted, line.delivered, line.dead.total(), line.unaccounted) == (2, 1, 1, 0)
-    assert line.duplicates == 1
+    assert (found.accepted, found.delivered, found.dead.total(), found.unaccounted) == (2, 1, 1, 0)
+    assert (found.duplicates, found.attempts) == (1, 2)
+
+
+def test_duplicates_are_bounded_by_what_was_delivered_and_what_may_have_been() -> None:
+    entries = Entries()
+    routed(entries, 0, 1, 2, 3)
+    attempted(entries, 0, Outcome.RETRY, ambiguous=True)  # and then it was delivered: perhaps twice
+    attempted(entries, 0, Outcome.DELIVERED, attempt=2)
+    attempted(entries, 1, Outcome.DEAD, ambiguous=True)  # once, or not at all: no duplicate
+    attempted(entries, 2, Outcome.RETRY, ambiguous=True)  # twice, perhaps
+    attempted(entries, 2, Outcome.DEAD, ambiguous=True, attempt=2)
+    for _ in range(3):
+        attempted(entries, 3, Outcome.DELIVERED)  # twice too often, for sure
+
+    found = line(entries)
+
+    assert (found.duplicates, found.ambiguous, found.duplicates_at_most) == (2, 4, 4)
 
 
 def test_a_delivered_event_whose_copy_still_waits_is_delivered() -> None:
-    ledger = Ledger()
-    routed(ledger, 0)
-    attempted(ledger, 0, Outcome.DELIVERED)
-    ledger.add_position(record(headers.write(tracking(0, tier="1m"))), ledger.waiting["1m"])
+    entries = Entries()
+    routed(entries, 0)
+    attempted(entries, 0, Outcome.DELIVERED)
+    on_the_way(entries, 0, "1m")
 
-    assert (sums(ledger).delivered, sums(ledger).waiting.total()) == (1, 0)
+    assert (line(entries).delivered, line(entries).waiting.total()) == (1, 0)
 
 
 def test_an_event_routed_once_and_kept_back_another_time_counts_as_routed() -> None:
     # The filters changed between a crash and the restart.
-    ledger = Ledger()
-    routed(ledger, 0)
-    routed(ledger, 0, rule="types")
-    attempted(ledger, 0, Outcome.DELIVERED)
+    entries = Entries()
+    routed(entries, 0)
+    routed(entries, 0, rule="types")
+    attempted(entries, 0, Outcome.DELIVERED)
 
-    assert (sums(ledger).accepted, sums(ledger).delivered, sums(ledger).filtered.total()) == (1, 1, 0)
+    found = line(entries)
+    assert (found.accepted, found.delivered, found.filtered.total()) == (1, 1, 0)
+
+
+def test_an_event_kept_back_by_one_rule_and_then_by_another_is_one_event() -> None:
+    entries = Entries()
+    routed(entries, 0, rule="types")
+    routed(entries, 0, rule="integrations")
+
+    assert (line(entries).accepted, line(entries).filtered) == (1, {"integrations": 1})
 
 
 def test_what_was_brought_back_from_the_dlq_is_dead_no_more_and_missed_if_it_is_lost() -> None:
-    ledger = Ledger()
-    routed(ledger, 0)
-    note = Attempt.redriven(tracking(0), at="dlq/0/5", now_ms=1, worker="w")
-    ledger.add_attempt(note)
-    dead(ledger, 0, at=5)
+    entries = Entries()
+    routed(entries, 0)
+    redriven(entries, 0, at="dlq/0/5")
+    dead(entries, 0, at=5)
 
-    assert sums(ledger).unaccounted == 1
-    ledger.add_position(record(headers.write(tracking(0).redriven())), ledger.queued)
-    assert (sums(ledger).queued, sums(ledger).unaccounted) == (1, 0)
-    dead(ledger, 0, at=9)
-    ledger.queued.clear()
-    assert (sums(ledger).dead, sums(ledger).unaccounted) == ({"rejected": 1}, 0)
+    assert line(entries).unaccounted == 1
+    moving = on_the_way(entries, 0, redrives=1)
+    assert (line(entries).queued, line(entries).unaccounted) == (1, 0)
+    dead(entries, 0, at=9)
+    moving.begin({})  # the topic is gone, and with it the record
+    assert (line(entries).dead, line(entries).unaccounted) == ({"rejected": 1}, 0)
+
+
+def test_a_note_that_an_event_was_brought_back_counts_whenever_it_is_read_and_once() -> None:
+    entries = Entries()
+    routed(entries, 0)
+    dead(entries, 0, at=5)
+    dead(entries, 0, at=6)
+    redriven(entries, 0, at="dlq/0/5")
+    redriven(entries, 0, at="dlq/0/5")
+
+    assert line(entries).dead == {"rejected": 1}
+    redriven(entries, 0, at="dlq/0/6")
+    redriven(entries, 0, at="another/0/6")
+    redriven(entries, 0, at="nonsense")
+    assert (line(entries).dead, line(entries).unaccounted) == ({}, 1)
 
 
 def test_a_replay_is_accepted_and_accounted_for_apart_from_the_first_time() -> None:
-    ledger = Ledger()
-    routed(ledger, 0)
-    attempted(ledger, 0, Outcome.DELIVERED)
-    routed(ledger, 0, replay="r1")
+    entries = Entries()
+    routed(entries, 0)
+    attempted(entries, 0, Outcome.DELIVERED)
+    routed(entries, 0, replay="r1")
 
-    assert (sums(ledger).accepted, sums(ledger).unaccounted) == (2, 1)
-    attempted(ledger, 0, Outcome.DELIVERED, replay="r1")
-    assert (sums(ledger).delivered, sums(ledger).unaccounted, sums(ledger).duplicates) == (2, 0, 0)
+    assert (line(entries).accepted, line(entries).unaccounted) == (2, 1)
+    attempted(entries, 0, Outcome.DELIVERED, replay="r1")
+    found = line(entries)
+    assert (found.delivered, found.unaccounted, found.duplicates) == (2, 0, 0)
 
 
 def test_a_destination_that_is_no_longer_configured_keeps_its_line() -> None:
-    ledger = Ledger()
-    routed(ledger, 0)
+    entries = Entries()
+    routed(entries, 0)
 
-    assert set(ledger.sums(["other"])) == {"other", CRM}
+    assert set(sums.lines(sums.settle(entries), ["other"])) == {"other", CRM}
 
 
 def test_what_somebody_put_on_our_topics_by_hand_is_passed_over() -> None:
-    ledger = Ledger()
-    ledger.add_dead(record([("x", b"y")]))
-    ledger.add_position(record([("distributary.source", b"nonsense")]), ledger.queued)
+    entries, moving = Entries(), Moving(Entries())
+    tp = Partition("deliver", 0)
+    moving.begin({tp: (None, 0)})
+    moving.add(tp, [record([("distributary.source", b"nonsense")], Source(*tp, 0))], 1)
+    for base, last in ((-4, 3), (5, 4), (0, 1 << 40)):
+        entries.note(Routed("events", 0, base, last, None, {}), 0)
 
-    assert ledger.sums([]) == {}
+    assert sums.settle(entries) == sums.settle(moving.entries) == []
+    assert not entries.noted
+
+
+def test_an_event_that_is_brought_back_from_the_dlq_was_not_delivered_at_first() -> None:
+    entries = Entries()
+    routed(entries, 0)
+    redriven(entries, 0, at="dlq/0/5")
+    attempted(entries, 0, Outcome.DELIVERED, attempt=1)
+
+    assert (line(entries).delivered, line(entries).delivered_first) == (1, 0)
+
+
+# -- what moves --------------------------------------------------------------------------------
+
+
+def test_what_was_finished_leaves_and_what_is_new_comes() -> None:
+    entries = Entries()
+    routed(entries, *range(6))
+    moving, tp = Moving(entries), Partition("deliver", 0)
+
+    def read(committed: int, *places: int) -> tuple[int, list[str]]:
+        start = moving.begin({tp: (None, committed)})[tp]
+        records = [record(headers.write(tracking(place)), Source(*tp, place)) for place in places]
+        moving.add(tp, records, max(places) + 1)
+        return start, line(entries).missing
+
+    assert read(0, 0, 1, 2) == (0, ["events/0/3", "events/0/4", "events/0/5"])
+    assert read(2, 3) == (3, ["events/0/0", "events/0/1", "events/0/4", "events/0/5"])
+    # The group's offsets were set back: what was finished is to be done once more.
+    assert read(1, 1, 2, 3, 4) == (1, ["events/0/0", "events/0/5"])
+    # Deleted before it was read.
+    assert read(5, 5) == (5, [f"events/0/{offset}" for offset in range(5)])
+
+
+# -- the inbound topic -------------------------------------------------------------------------
 
 
 def test_offsets_committed_past_without_a_note_are_found() -> None:
-    ledger = Ledger()
-    routed(ledger, 3, 4, 5)
-    routed(ledger, 8)
-    tp = Partition("events", 0)
-    until = Extent(routed={}, committed={tp: 10}, ends={tp: 12}, starts={tp: 0})
+    entries = Entries()
+    routed(entries, 3, 4, 5)
+    routed(entries, 8)
+    until = Extent({}, {}, {SOURCE: 0}, {SOURCE: 10}, {SOURCE: 12}, {}, {})
 
     # Before the first note nothing is known: notes are kept a week, events perhaps longer.
-    assert ledger.untraced(tp, until) == [6, 7, 9]
+    assert list(inbound.untraced(entries, SOURCE, until)) == [6, 7, 9]
 
 
-def test_reading_twice_changes_no_sum() -> None:
-    once, twice = Ledger(), Ledger()
-    for ledger, times in ((once, 1), (twice, 2)):
-        for _ in range(times):
-            routed(ledger, 0, 1)
-            dead(ledger, 0, at=0)
-            attempted(ledger, 1, Outcome.DELIVERED)
-    same = replace(sums(twice), attempts=sums(once).attempts, duplicates=sums(once).duplicates)
-
-    assert same == sums(once)
+# -- what is too old ---------------------------------------------------------------------------
 
 
-def test_an_event_brought_back_from_the_dlq_was_not_delivered_at_first() -> None:
-    ledger = Ledger()
-    routed(ledger, 0)
-    ledger.add_attempt(Attempt.redriven(tracking(0), at="dlq/0/5", now_ms=1, worker="w"))
-    attempted(ledger, 0, Outcome.DELIVERED, attempt=1)
+def test_what_a_new_reading_would_not_find_is_forgotten() -> None:
+    entries, anew = Entries(), Entries()
+    for hour, offsets in enumerate(((0, 1), (2, 3), (4, 5))):
+        for found in (entries, anew) if hour else (entries,):
+            routed(found, *offsets, written_ms=hour * HOUR_MS, instants=[0, 10**12])
+        attempted(entries, offsets[0], Outcome.DELIVERED)
+        attempted(anew, offsets[0], Outcome.DELIVERED)
+    routed(entries, 0, 1, replay="old", written_ms=0)
 
-    assert (sums(ledger).delivered, sums(ledger).delivered_first) == (1, 0)
+    entries.forget(HOUR_MS)
+
+    assert line(entries) == line(anew)
+    assert line(entries).missing == ["events/0/3", "events/0/5"]
+    assert entries.noted == anew.noted
+    assert entries.minutes == anew.minutes
+
+
+def test_an_attempt_whose_note_is_still_to_come_is_not_forgotten() -> None:
+    entries = Entries()
+    routed(entries, 0, 1, written_ms=0)
+    attempted(entries, 2, Outcome.DELIVERED)
+
+    entries.forget(HOUR_MS)
+    routed(entries, 2, written_ms=HOUR_MS)
+
+    assert (line(entries).accepted, line(entries).delivered) == (1, 1)
+
+
+def test_a_replay_keeps_the_times_of_old_events() -> None:
+    entries = Entries()
+    routed(entries, 0, written_ms=0, instants=[60_000])
+    routed(entries, 0, replay="r", written_ms=HOUR_MS, instants=[60_000])
+
+    entries.forget(HOUR_MS)
+
+    assert line(entries).accepted == 1
+    assert list(entries.minutes.between(SOURCE, 60_000, 120_000)) == [0]

@@ -45,7 +45,7 @@ def retried(decision: Decision) -> Retry:
 
 def failed(attempt: int, left_ms: int, first_ms: int = T0 - 2 * HOUR) -> Tracking:
     """An event that failed so many times and has so much left of its budget at T0."""
-    return replace(FRESH, attempt=attempt, first_attempt_ms=first_ms, deadline_ms=T0 + left_ms)
+    return FRESH._replace(attempt=attempt, first_attempt_ms=first_ms, deadline_ms=T0 + left_ms)
 
 
 def attempts_of_a_dead_destination(policy: Policy, roll: float) -> list[int]:
@@ -95,8 +95,8 @@ def test_the_default_plan_is_ten_attempts(roll: float) -> None:
 def test_the_first_attempt_starts_the_budget() -> None:
     decision = retried(decide(started_ms=T0, now_ms=T0 + 10 * SECOND))
 
-    assert decision.tracking == replace(
-        FRESH, attempt=1, first_attempt_ms=T0, deadline_ms=T0 + 4 * HOUR, tier="1m", last_error="503",
+    assert decision.tracking == FRESH._replace(
+        attempt=1, first_attempt_ms=T0, deadline_ms=T0 + 4 * HOUR, tier="1m", last_error="503",
         due_ms=T0 + 70 * SECOND, not_before_ms=T0 + 70 * SECOND,
     )  # fmt: skip
     assert (decision.tier.name, decision.due_ms) == ("1m", T0 + 70 * SECOND)
@@ -110,11 +110,11 @@ def test_later_attempts_leave_the_deadline_alone() -> None:
 
 
 def test_a_delivered_event_counts_its_attempt_and_waits_for_nothing() -> None:
-    waited = replace(failed(2, left_ms=HOUR), not_before_ms=T0, due_ms=T0, tier="1m", last_error="503")
+    waited = failed(2, left_ms=HOUR)._replace(not_before_ms=T0, due_ms=T0, tier="1m", last_error="503")
 
     decision = decide(waited, Outcome.DELIVERED, code="200")
 
-    assert decision == Delivered(replace(failed(3, left_ms=HOUR), last_error="503"))
+    assert decision == Delivered(failed(3, left_ms=HOUR)._replace(last_error="503"))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_retrying_cannot_help_is_dead_at_once(outcome: Outcome, reason: Rea
 
 
 def test_an_event_that_cannot_be_mapped_was_never_attempted() -> None:
-    waited = replace(failed(2, left_ms=HOUR), not_before_ms=T0, due_ms=T0, tier="1m")
+    waited = failed(2, left_ms=HOUR)._replace(not_before_ms=T0, due_ms=T0, tier="1m")
 
     decision = decide(waited, Outcome.UNMAPPABLE, code="UNMAPPABLE")
 
@@ -223,7 +223,7 @@ def test_a_late_attempt_is_still_owed_and_may_deliver() -> None:
     # Given a record that was parked until long after its deadline
     parked = failed(3, left_ms=-24 * HOUR)
 
-    assert isinstance(retry.release(DEFAULT, replace(parked, not_before_ms=T0 - 25 * HOUR), T0), Deliver)
+    assert isinstance(retry.release(DEFAULT, parked._replace(not_before_ms=T0 - 25 * HOUR), T0), Deliver)
     assert isinstance(decide(parked, Outcome.DELIVERED), Delivered)
 
 
@@ -252,18 +252,18 @@ def test_a_clock_set_back_does_not_lengthen_the_budget() -> None:
     ],
 )
 def test_what_is_not_yet_allowed_out_takes_another_pass(left_s: int, tier: str, due_s: int) -> None:
-    waiting = replace(FRESH, attempt=1, not_before_ms=T0 + left_s * SECOND, due_ms=T0, tier="1h")
+    waiting = FRESH._replace(attempt=1, not_before_ms=T0 + left_s * SECOND, due_ms=T0, tier="1h")
 
     wait = retry.release(DEFAULT, waiting, T0)
 
     due_ms = T0 + due_s * SECOND
-    assert wait == Wait(Tier.of(tier), due_ms, replace(waiting, due_ms=due_ms, tier=tier))
+    assert wait == Wait(Tier.of(tier), due_ms, waiting._replace(due_ms=due_ms, tier=tier))
 
 
 def test_what_has_waited_long_enough_goes_back_to_deliver_and_keeps_when_it_was_due() -> None:
-    waiting = replace(FRESH, attempt=1, not_before_ms=T0, due_ms=T0, tier="1m")
+    waiting = FRESH._replace(attempt=1, not_before_ms=T0, due_ms=T0, tier="1m")
 
-    assert retry.release(DEFAULT, waiting, T0) == Deliver(replace(FRESH, attempt=1, not_before_ms=T0))
+    assert retry.release(DEFAULT, waiting, T0) == Deliver(FRESH._replace(attempt=1, not_before_ms=T0))
     assert isinstance(retry.release(DEFAULT, waiting, T0 - 1), Wait)
 
 
@@ -333,7 +333,7 @@ def failures(draw: st.DrawFn) -> tuple[Policy, Tracking, int]:
     first_ms = draw(st.none() | st.integers(T0 - 30 * HOUR, T0 + 30 * HOUR))
     attempt = draw(st.integers(0, len(policy.plan) + 1)) if first_ms is not None else 0
     deadline_ms = None if first_ms is None else first_ms + budget_ms
-    tracking = replace(FRESH, attempt=attempt, first_attempt_ms=first_ms, deadline_ms=deadline_ms)
+    tracking = FRESH._replace(attempt=attempt, first_attempt_ms=first_ms, deadline_ms=deadline_ms)
     return policy, tracking, draw(st.integers(T0 - HOUR, T0 + HOUR))
 
 
@@ -387,7 +387,7 @@ def test_every_pass_ends_in_its_tier_and_not_after_the_wait(
 
 @given(policies(), st.integers(-10, 3 * HOUR))
 def test_a_punctual_release_never_frees_early_and_comes_to_an_end(policy: Policy, left_ms: int) -> None:
-    tracking, now, passes = replace(FRESH, not_before_ms=T0 + left_ms), T0, 0
+    tracking, now, passes = FRESH._replace(not_before_ms=T0 + left_ms), T0, 0
 
     # When each pass is released exactly when due (bounded: a tier of 1 ms needs many)
     while passes < 50 and isinstance(step := retry.release(policy, tracking, now), Wait):

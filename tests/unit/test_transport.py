@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams import transport
+from streams.clock import steady
 from streams.flight import Partition
 
 Make = Callable[..., Any]
@@ -60,6 +61,8 @@ def new_consumer(cls: type) -> Any:
 
     consumer._commit = commit
     consumer._set_active_tps({ONE, TWO})
+    if isinstance(consumer, transport.Consumer):
+        consumer.standing.heard(steady())
     consumer.resume_flow()
     return consumer
 
@@ -83,8 +86,8 @@ def feed(consumer: Any, *fetches: dict[TP, list[Any]]) -> None:
     """What the broker gives, fetch by fetch: of the partitions that are asked for."""
     queue = list(fetches)
 
-    async def getmany(active: set[TP], timeout: float) -> dict[TP, list[Any]]:
-        consumer.fetches.append(set(active))
+    async def getmany(active: Container[TP], timeout: float) -> dict[TP, list[Any]]:
+        consumer.fetches.append({tp for tp in (ONE, TWO) if tp in active})
         found = queue.pop(0) if queue else {}
         return {tp: batch for tp, batch in found.items() if tp in active}
 
@@ -123,7 +126,7 @@ async def test_a_partition_whose_window_is_full_is_not_fetched_and_others_are(ma
     await drained(consumer)
     await drained(consumer)
 
-    assert consumer.fetches == [{ONE, TWO}, {ONE}, transport.NOWHERE]
+    assert consumer.fetches == [{ONE, TWO}, {ONE}, set()]
     next(message for message in first if message.tp == TWO).batch.done_all()
     await drained(consumer)
     assert consumer.fetches[-1] == {TWO}
@@ -138,7 +141,7 @@ async def test_a_member_whose_windows_are_all_full_keeps_polling(make: Make) -> 
 
     await drained(consumer)
 
-    assert consumer.fetches[-1] == transport.NOWHERE
+    assert consumer.fetches[-1] == set()
 
 
 async def test_records_fetched_for_a_partition_that_is_waiting_are_not_dropped(make: Make) -> None:
@@ -160,7 +163,7 @@ async def test_records_fetched_for_a_partition_that_is_waiting_are_not_dropped(m
 async def test_what_is_fetched_across_a_rebalance_is_not_given_to_anybody(make: Make) -> None:
     consumer = make()
 
-    async def getmany(active: set[TP], timeout: float) -> dict[TP, list[Any]]:
+    async def getmany(active: Container[TP], timeout: float) -> dict[TP, list[Any]]:
         consumer.stop_flow()
         consumer.resume_flow()
         return {ONE: records(ONE, 1)}
@@ -168,7 +171,7 @@ async def test_what_is_fetched_across_a_rebalance_is_not_given_to_anybody(make: 
     consumer._getmany = getmany
 
     assert await drained(consumer) == []
-    assert len(consumer.flights.of(Partition(*ONE))) == 0
+    assert not consumer.flights.of(Partition(*ONE))
 
 
 async def test_a_rebalance_that_is_over_does_not_resume_the_flow_for_the_next_one(make: Make) -> None:
@@ -224,6 +227,31 @@ async def test_a_drain_waits_for_what_was_begun_and_commits_it(make: Make) -> No
     assert consumer.log_of_commits == [{ONE: 3}]
 
 
+async def test_one_that_was_expelled_neither_waits_nor_commits_when_it_gives_back(make: Make) -> None:
+    consumer = make()
+    feed(consumer, {ONE: records(ONE, 1, 2)})
+    (message,) = await drained(consumer)
+    message.batch.begin(2)
+    message.batch.done(0)
+    consumer.app.drain_s = 60
+
+    consumer.standing.expelled()
+    async with asyncio.timeout(1):
+        await consumer.drain()
+
+    assert not await consumer.force_commit()
+    assert consumer.log_of_commits == []
+
+
+async def test_while_nobody_can_tell_whose_they_are_no_partition_is_fetched(make: Make) -> None:
+    consumer = make()
+    consumer.standing._heard_at -= 3600
+    feed(consumer, {ONE: records(ONE, 1)})
+
+    assert await drained(consumer) == []
+    assert consumer.fetches == [set()]
+
+
 async def test_a_drain_is_bounded_when_a_request_hangs(make: Make) -> None:
     consumer = make()
     feed(consumer, {ONE: records(ONE, 1, 2)})
@@ -253,7 +281,7 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_start(make: Make) -> 
     "name",
     [
         "getmany", "force_commit", "perform_seek", "on_partitions_revoked", "on_partitions_assigned",
-        "wait_empty", "ack", "_add_gap", "on_buffer_full", "on_buffer_drop", "verify_event_path",
+        "wait_empty", "ack", "_add_gap", "on_buffer_full", "on_buffer_drop", "verify_all_partitions_active",
         "_new_consumer_thread",
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from streams.scan import Fetched
 from streams.verify import repeats, timing
 from streams.verify.destination import Arrival
 from streams.verify.repeats import Strike
+from streams.verify.timing import Course, Spread
 from streams.verify.topics import Topics, Tracked, Way, way_of
 
 POLICY = Policy.of(["300ms", "600ms"], ["300ms", "600ms"], "1m", 0.0)
@@ -60,13 +61,22 @@ def test_where_a_crash_repeated_an_attempt_the_attempts_tell() -> None:
 
 def test_lateness_is_per_tier() -> None:
     found = timing.lateness({WAY: [attempt(1, 10.0, 10.3), attempt(2, 10.35)]})
-    assert found == {"300ms": [50]}
+    assert found == {"300ms": Spread([50])}
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100)])
 def test_percentiles_are_by_nearest_rank(share: float, expected: int) -> None:
-    assert timing.percentile(range(1, 101), share) == expected
-    assert timing.percentile([], share) == 0
+    assert Spread(range(1, 101)).percentile(share) == expected
+    assert Spread({5: 99, 100: 1}).percentile(share) == (100 if share == 1.0 else 5)
+    assert Spread().percentile(share) == 0
+
+
+def test_a_course_counts_second_by_second_and_tells_when_what_happened() -> None:
+    there = [arrival(100.2, taken=True), arrival(100.9), arrival(103.0, taken=True)]
+    course = Course.of(there, 100.0, [(101.5, "worker-1 killed"), (107.0, "over")])
+    assert (course.taken, course.refused) == ({0: 1, 3: 1}, {0: 1})
+    assert course.moments == [(1.5, "worker-1 killed"), (7.0, "over")]
+    assert course.seconds == 7
 
 
 def test_a_stall_is_the_longest_gap_its_ends_included() -> None:

@@ -30,10 +30,25 @@ RULES = Rules(
         (({"status": 200, "after": 0.5},), "delivered"),
         (({"status": 200, "after": 2},), "dead exhausted"),  # beyond the timeout
         (({"status": 429, "retry_after": 86_400}, 200), "dead exhausted"),  # beyond the budget
+        (({"status": 429, "retry_date": 1}, 200), "delivered"),
+        (({"status": 429, "retry_date": 86_400}, 200), "dead exhausted"),
+        (("slow-body",), "delivered"),  # its status stands
+        (("gzip-bomb",), "delivered"),
+        (("slow-head", 200), "delivered"),
+        (("slow-head",), "dead exhausted"),
+        (("endless-head",), "dead rejected"),
+        (("redirect",), "dead rejected"),
     ],
 )
 def test_the_fate_follows_from_the_script(steps: Script, fate: str) -> None:
     assert script.fate(steps, RULES) == fate
+
+
+def test_a_date_to_come_back_at_is_a_full_second_and_never_too_early() -> None:
+    step = {"status": 429, "retry_date": 1}
+    assert b"retry-after: Thu, 01 Jan 1970 00:16:42 GMT" in script.reply(step, 1000.25).wire
+    assert script.retry_after_s(step, 1000.25) == 1.75
+    assert script.retry_after_s(step) == 1.0  # at least, whenever it is given
 
 
 def test_the_last_step_answers_all_that_come_after() -> None:
@@ -65,7 +80,8 @@ def test_an_event_carries_the_scripts_that_its_fates_are_of() -> None:
         found = cast.scripts_of(one.event)
         for role in USUAL:
             kept_back = one.event["type"] not in role.types
-            expected = "filtered types" if kept_back else script.fate(found[role.name], RULES)
+            steps = found.get(role.name, script.UNSAID)
+            expected = "filtered types" if kept_back else script.fate(steps, RULES)
             assert one.fates[role.name] == expected
 
 

@@ -38,6 +38,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: worker
 {{- end -}}
 
+{{- define "distributary.ledgerSelector" -}}
+app.kubernetes.io/name: {{ include "distributary.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: ledger
+{{- end -}}
+
 {{- define "distributary.labels" -}}
 app.kubernetes.io/name: {{ include "distributary.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

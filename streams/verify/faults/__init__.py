@@ -1,6 +1,23 @@
 """The scenarios: each a class with a name and one line of text, in the order in which they are played."""
 
-from streams.verify.faults import brokers, churn, frozen, hostile, kills, poison, replays, versions
+from streams.verify.faults import (
+    brokers,
+    churn,
+    clocks,
+    frozen,
+    hostile,
+    isolation,
+    kills,
+    mixed,
+    outage,
+    partition,
+    poison,
+    refused,
+    replays,
+    scale,
+    three,
+    versions,
+)
 from streams.verify.faults.base import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -8,10 +25,18 @@ SCENARIOS: tuple[Scenario, ...] = (
     *replays.SCENARIOS,
     *brokers.SCENARIOS,
     *frozen.SCENARIOS,
+    *partition.SCENARIOS,
+    *clocks.SCENARIOS,
+    *refused.SCENARIOS,
     *hostile.SCENARIOS,
+    *outage.SCENARIOS,
     *poison.SCENARIOS,
     *churn.SCENARIOS,
+    *scale.SCENARIOS,
+    *isolation.SCENARIOS,
     *versions.SCENARIOS,
+    *mixed.SCENARIOS,
+    *three.SCENARIOS,  # last: its brokers are others
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from streams.demo.broker import LocalKafka
 from streams.producer import SETTINGS
+from streams.verify import cluster
 from streams.verify.faults.base import Scenario
 from streams.verify.stage import Stage
 
@@ -29,11 +30,11 @@ class BrokerStopped(Scenario):
 
 
 def _gone(stage: Stage, end: Callable[[LocalKafka], None], for_s: float) -> None:
-    assert stage.kafka is not None, "only a local broker can be stopped"
     committed, _ = stage.extent()
-    end(stage.kafka)
+    end(stage.kafka.local)
     time.sleep(for_s)
-    stage.kafka.start()
+    stage.kafka.local.start()
+    stage.admin = cluster.asks(stage.settings)
     stage.struck("the broker was gone", committed=committed, holds=True)
     stage.wait("workers share the partitions again", lambda: stage.members() >= 1, 90)
 

@@ -1,8 +1,10 @@
 """Workers that stand still longer than their session, and go on as if nothing had happened."""
 
+import time
 from dataclasses import dataclass
 
 from streams.verify.faults.base import Alone
+from streams.verify.repeats import ON_THE_WIRE_S, Strike
 from streams.verify.stage import Stage
 
 
@@ -14,15 +16,21 @@ class Frozen(Alone):
         [zombie] = stage.workers
         stage.wait_written(0.2)
         zombie.freeze()
-        committed, _ = stage.extent()
+        stage.strikes.append(stood_still(stage, f"{zombie.name} frozen"))
         before = len(stage.arrivals())
         stage.start_worker()
         stage.wait("another goes on", lambda: len(stage.arrivals()) > before + 50)
         stage.wait_written(0.7)
         zombie.thaw()
-        # Until it learns that it was expelled it fetches what was written meanwhile: Kafka lets it.
-        stage.struck(f"{zombie.name} frozen", committed=committed, holds=True)
         stage.wait_members(2)
+
+
+def stood_still(stage: Stage, what: str) -> Strike:
+    """A worker that has just been frozen: when it thaws it goes on with what it had in flight, no more."""
+    until = time.time() + ON_THE_WIRE_S
+    committed, ends = stage.extent()
+    unsent = {stage.names.deliver(one.name): one.limits.in_flight for one in stage.settings.destinations}
+    return Strike(what, committed, ends, until, unsent=unsent)
 
 
 SCENARIOS: tuple[Alone, ...] = (

@@ -41,7 +41,7 @@ class RandomKills(Scenario):
     def inject(self, stage: Stage) -> None:
         for number in range(stage.kills):
             stage.wait_members(2)
-            stage.wait_written(min(0.9, (number + stage.chance.random()) / stage.kills))
+            stage.wait_written(0.95 * (number + stage.chance.random()) / stage.kills)
             victim: Worker = stage.chance.choice(stage.alive)
             victim.doomed = True
             stage.kill(victim)

@@ -2,71 +2,125 @@
 
 import random
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
 from streams import codec
-from streams.headers import Header
-from streams.verify import cast
+from streams.verify import cast, latency, raw
 from streams.verify.cast import Planned
-from streams.verify.cluster import KAFKA
+from streams.verify.destination import Arrival
 from streams.verify.faults.base import Scenario
+from streams.verify.faults.strange import HEADERS, LARGEST, NAMES, NO_EVENTS, STRANGE, TIMES_MS
+from streams.verify.raw import Raw
+from streams.verify.script import Script
 from streams.verify.stage import Stage
 
-LARGEST = KAFKA["max_record_bytes"]
-
-#: What the bytes are -> why they are no event.
-NO_EVENTS: tuple[tuple[bytes | None, str], ...] = (
-    (None, "empty"),
-    (b"", "empty"),
-    (b"\xff\xfe\xfd", "unsupported-format"),
-    (b'{"type":"track"', "not-json"),
-    (b'{"type":"track","messageId":"\\ud800"}', "not-json"),
-    (b'{"type":"track","properties":' + b"[" * 40_000 + b"]" * 40_000 + b"}", "too-deep"),
-    (b'{"type":"purchase"}', "invalid-event"),
-    (b'{"type":"track","properties":"no"}', "invalid-event"),
-    (b"\xc3\x0112345678datum", "unknown-schema"),
-    (b'{"type":"track","messageId":"' + b"x" * (2 * LARGEST) + b'"}', "too-large"),
-)
-#: Headers that a producer has no business with, or that are merely strange.
-HEADERS: Mapping[str, Sequence[Header]] = {
-    "pretends to be tried often": [("distributary.attempt", b"99"), ("distributary.deadline", b"1")],
-    "pretends to be another": [("distributary.event-id", b"e1"), ("distributary.source", b"events/0/0")],
-    "nonsense of ours": [("distributary.due", b"\xff\xfe"), ("distributary.replay", b"x")],
-    "null and empty": [("null", None), ("", b""), ("twice", b"1"), ("twice", b"2")],
-    "many": [(f"h{number}", b"v" * 20) for number in range(300)],
-}
+#: The longest that a good event may take to the healthy destination, whatever is around it on its partition.
+LONGEST_S = 3.0
+SLOWEST = "slowest good event, s"
 
 
 @dataclass(frozen=True)
 class Poison(Scenario):
     """Each of them several times, all over the load."""
 
+    def prepare(self, stage: Stage) -> None:
+        _accept_any_time(stage)
+        super().prepare(stage)
+
     def inject(self, stage: Stage) -> None:
         for turn in range(3):
             stage.wait_written(0.1 + 0.3 * turn)
             for value, why in NO_EVENTS:
                 stage.write(value, f"undecodable {why}")
-            for number, own in enumerate(HEADERS.values()):
-                event = self._event(stage, f"hostile-{turn}-{number}")
-                stage.write(codec.encode_json(dict(event.event)), event, own)
+            for name, own in HEADERS.items():
+                event = self._event(stage, f"{name}-{turn}")
+                stage.write(_json(event), event, own)
+            self._strange(stage, turn)
+            self._raw(stage, turn)
             self._too_large(stage, f"large-{turn}")
 
+    def check(self, stage: Stage, arrivals: Sequence[Arrival]) -> Iterator[str]:
+        """None of it may have held up what lies behind it."""
+        took = latency.of_load(stage, arrivals, "steady")
+        slowest = max(took, key=lambda source: took[source])
+        stage.figures[SLOWEST] = round(took[slowest], 2)
+        if took[slowest] > LONGEST_S:
+            yield f"{slowest} took {took[slowest]:.1f} s to the healthy one: more than {LONGEST_S:g} s"
+
     def _event(self, stage: Stage, id: str, **more: Any) -> Planned:  # noqa: A002
-        scripts = {role.name: (503, 200) if role.name == "moody" else (200,) for role in self.roles}
+        scripts: dict[str, Script] = {"moody": (503, 200)}
         event = {"type": "identify", "userId": "u1", "traits": {}, **more}
         return cast.planned(id, event, scripts, self.roles, stage.rules())
 
+    def _strange(self, stage: Stage, turn: int) -> None:
+        """Events all the same, whatever they hold and whatever their keys are."""
+        for name, more in STRANGE.items():
+            event = self._event(stage, f"{name}-{turn}")
+            stage.write(_json(event)[:-1] + more + b"}", event)
+        for name, key in {"no key": None, "key of bytes": b"\xff\x00", "long key": b"k" * 50_000}.items():
+            event = self._event(stage, f"{name}-{turn}")
+            stage.write(_json(event), event, key=key)
+
+    def _raw(self, stage: Stage, turn: int) -> None:
+        """Header names that are not UTF-8, and times of the past and the future, in one batch each."""
+        named = [(f"name {number}", Raw(b"", None, [header])) for number, header in enumerate(NAMES)]
+        timed = [(f"at {at}", Raw(b"", timestamp_ms=at)) for at in TIMES_MS]
+        for partition, batch in enumerate((named, timed)):
+            events = [self._event(stage, f"{name}-{turn}") for name, _ in batch]
+            records = [
+                one._replace(value=_json(event)) for event, (_, one) in zip(events, batch, strict=True)
+            ]
+            for event, source in zip(events, raw.write(stage.settings, partition, records), strict=True):
+                stage.expect(source, event)
+
     def _too_large(self, stage: Stage, id: str) -> None:  # noqa: A002
         """An event that fits by itself, and no longer with our headers: the broker refuses it."""
-        bare = len(codec.encode_json(dict(self._event(stage, id, context={"noise": ""}).event)))
-        noise = random.Random(id).choices(string.ascii_letters + string.digits, k=LARGEST - bare)  # noqa: S311
+        bare = len(_json(self._event(stage, id, context={"noise": ""})))
+        chance = random.Random(id)  # noqa: S311 - what can be compressed is not too large
+        noise = chance.choices(string.ascii_letters + string.digits, k=LARGEST - bare)
         event = self._event(stage, id, context={"noise": "".join(noise)})
-        dead = dict.fromkeys(event.fates, "dead too-large")
-        stage.write(codec.encode_json(dict(event.event)), Planned(event.id, event.event, dead))
+        stage.write(_json(event), _dead(event))
+        event = self._event(stage, f"{id}-key")
+        stage.write(_json(event), _dead(event), key=chance.randbytes(2 * LARGEST))
+
+
+def _json(event: Planned) -> bytes:
+    return codec.encode_json(dict(event.event))
+
+
+def _dead(event: Planned) -> Planned:
+    return Planned(event.id, event.event, dict.fromkeys(event.fates, "dead too-large"))
+
+
+def _accept_any_time(stage: Stage) -> None:
+    """Kafka 4 refuses records from the future unless told otherwise; older ones know no such setting."""
+    topic = ConfigResource(
+        ResourceType.TOPIC,
+        stage.settings.inbound.topic,
+        incremental_configs=[
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in (
+                ("message.timestamp.type", "CreateTime"),
+                ("message.timestamp.after.max.ms", str((1 << 63) - 1)),
+            )
+        ],
+    )
+    try:
+        stage.admin.incremental_alter_configs([topic], request_timeout=10)[topic].result()
+    except KafkaException as refused:
+        stage.notes.append(f"times of the future were not allowed: {refused.args[0].str()}")
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Poison("poison", "undecodable, empty and oversized records, hostile headers, mixed in", once=True),
-)  # fmt: skip
+    Poison(
+        "poison",
+        "undecodable, empty and oversized records, hostile headers, names, times and keys, mixed in",
+        once=True,
+        longest_stall_s=2.0,
+    ),
+)

@@ -1,5 +1,6 @@
-"""What another version of ourselves has written: begun by it, ended by this one."""
+"""What other versions have written: ourselves, whose work this one ends, and producers with their schemas."""
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+import schemas
 from streams import codec, headers
 from streams.decoding import datum
 from streams.headers import Header, Source, Tracking
@@ -21,6 +23,8 @@ from streams.verify.topics import Way
 #: Headers of a version to come.
 UNKNOWN: Sequence[Header] = [("distributary.shard", b"7"), ("distributary.trace", b"\xff"), ("own", b"kept")]
 COUNT = 40
+#: What producers may write by a schema of the event that is newer than ours.
+NEWER = {"name": "consent", "type": ["null", "string"], "default": None}
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,38 @@ class Versions(Scenario):
         _commit(stage, list(written))
         super().prepare(stage)
 
+    def inject(self, stage: Stage) -> None:
+        """Between the events of the load some by every published schema, and by one to come."""
+        known = list(datum.published("event").values())
+        newer = _newer()
+        for one in cast.events(self.roles, stage.rules(), COUNT, "other schemas"):
+            for age, schema in enumerate(known, 1):
+                event = _renamed(one, f"v{age}")
+                stage.write(schema.write_single_object(_columns(event, schema)), event)
+            event = _renamed(one, "newer")
+            by_newer = newer.write_single_object(_columns(event, newer) | {"consent": "all"})
+            stage.write(by_newer, "undecodable unknown-schema")
 
-def _renamed(one: Planned) -> Planned:
+
+def _newer() -> datum.Schema:
+    """The event's schema with one field more: compatible, and unknown to us until it is published."""
+    schema = json.loads(schemas.current("event"))
+    return datum.parse(json.dumps(schema | {"fields": [*schema["fields"], NEWER]}))
+
+
+def _columns(one: Planned, schema: datum.Schema) -> dict[str, Any]:
+    """The fields of an event as the schema has them: objects as text."""
+    names = {field["name"] for field in schema.parsed["fields"]}
+    return {
+        name: json.dumps(value) if isinstance(value, dict) else value
+        for name, value in one.event.items()
+        if name in names
+    }
+
+
+def _renamed(one: Planned, by: str = "v") -> Planned:
     """The load has events of the same ids."""
-    name = f"v-{one.id}"
+    name = f"{by}-{one.id}"
     return Planned(name, {**one.event, "messageId": name}, one.fates)
 
 
@@ -113,5 +145,9 @@ def _commit(stage: Stage, sources: Sequence[Source]) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Versions("versions", "headers we don't know, and records that another version of us wrote", once=True),
-)  # fmt: skip
+    Versions(
+        "versions",
+        "headers we don't know, records that another version of us wrote, older and newer schemas of events",
+        once=True,
+    ),
+)

@@ -1,0 +1,78 @@
+"""What the brokers do not take is said once, with what mends it, and once more when it is over."""
+
+import logging
+
+import pytest
+from confluent_kafka import KafkaError
+
+from streams.refusals import REMIND_S, Refusals
+
+DENIED = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
+
+
+class Time:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def refusals(time: Time) -> Refusals:
+    return Refusals(time)
+
+
+def test_it_is_one_line_a_minute_for_each_topic_with_what_to_do(
+    refusals: Refusals, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        refusals.failed("dlq", DENIED)
+        refusals.failed("delay.1m", DENIED)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"produce.refused topic={topic} error=TOPIC_AUTHORIZATION_FAILED for_s=0: "
+        "grant our user Write and Describe on this topic; nothing is lost meanwhile"
+        for topic in ("dlq", "delay.1m")
+    ]
+    assert all(record.levelno == logging.ERROR for record in caplog.records)
+
+    time.now = REMIND_S
+    refusals.failed("dlq", DENIED)
+    assert "topic=dlq error=TOPIC_AUTHORIZATION_FAILED for_s=60" in caplog.records[-1].getMessage()
+
+
+def test_when_it_is_over_that_is_said_and_nothing_lasts(
+    refusals: Refusals, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals.failed("dlq", DENIED)
+    refusals.failed("attempts", DENIED)
+    time.now = 7.0
+
+    refusals.taken(["dlq", "dlq", "other"])
+
+    assert caplog.records[-1].getMessage() == "produce.taken_again topic=dlq after_s=7"
+    assert refusals.lasting() == {"attempts": "TOPIC_AUTHORIZATION_FAILED"}
+    refusals.taken(["attempts"])
+    assert not refusals
+
+
+def test_what_passes_by_itself_is_a_warning_and_no_reason_to_be_unready(
+    refusals: Refusals, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals.failed("dlq", TIMED_OUT)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert refusals.lasting() == {}
+    assert refusals
+
+
+def test_another_error_of_the_same_topic_is_said_too(
+    refusals: Refusals, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals.failed("dlq", TIMED_OUT)
+    refusals.failed("dlq", DENIED)
+    assert len(caplog.records) == 2
