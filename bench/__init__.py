@@ -1,0 +1,1 @@
+"""The benchmark: `make bench`. What is measured and how: docs/performance.md."""

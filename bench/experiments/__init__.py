@@ -1,0 +1,1 @@
+"""What the bench finds out, one file for each kind of experiment; each has a `conduct(session)`."""

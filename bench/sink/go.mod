@@ -1,0 +1,3 @@
+module distributary.example/bench/sink
+
+go 1.21

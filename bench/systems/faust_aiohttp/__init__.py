@@ -1,0 +1,1 @@
+"""Stock Faust with aiohttp, which it brings along."""

@@ -1,0 +1,1 @@
+"""Stock Faust with httpx: what most would write."""

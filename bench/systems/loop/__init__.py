@@ -1,0 +1,1 @@
+"""A hand-written loop without features: what Python can do at best."""
