@@ -77,6 +77,25 @@ def test_apaches_library_reads_and_writes_the_same_attempt(attempt: Attempt) -> 
     assert referee.write_single_object(ATTEMPT, values) == attempt.encode()
 
 
+LONGS, TEXTS = st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    st.builds(
+        Attempt,
+        event_id=TEXTS, destination=TEXTS, source_topic=TEXTS, source_partition=st.integers(0, 2**31 - 1),
+        source_offset=LONGS, replay=st.none() | TEXTS, attempt=st.integers(0, 2**31 - 1),
+        outcome=st.sampled_from(Outcome), code=st.none() | TEXTS, reason=st.none() | TEXTS,
+        ambiguous=st.booleans(), started_ms=LONGS, elapsed_ms=LONGS, tier=st.none() | TEXTS, not_before_ms=st.none() | LONGS,
+        body_head=st.none() | TEXTS, worker=TEXTS,
+    )
+)  # fmt: skip
+def test_any_attempt_is_written_as_fastavro_writes_it(attempt: Attempt) -> None:
+    values = asdict(attempt) | {"outcome": attempt.outcome.value}
+    current = list(datum.published("attempt").values())[-1]
+    assert attempt.encode() == current.write_single_object(values)
+
+
 def test_the_head_of_a_body_is_bounded() -> None:
     found = Attempt.decode(replace(FAILED, body_head="☕" * 1000).encode())
     assert found.body_head == "☕" * 512
