@@ -86,8 +86,8 @@ LONGS, TEXTS = st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_c
         event_id=TEXTS, destination=TEXTS, source_topic=TEXTS, source_partition=st.integers(0, 2**31 - 1),
         source_offset=LONGS, replay=st.none() | TEXTS, attempt=st.integers(0, 2**31 - 1),
         outcome=st.sampled_from(Outcome), code=st.none() | TEXTS, reason=st.none() | TEXTS,
-        ambiguous=st.booleans(), started_ms=LONGS, elapsed_ms=LONGS, tier=st.none() | TEXTS, not_before_ms=st.none() | LONGS,
-        body_head=st.none() | TEXTS, worker=TEXTS,
+        ambiguous=st.booleans(), started_ms=LONGS, elapsed_ms=LONGS, tier=st.none() | TEXTS,
+        not_before_ms=st.none() | LONGS, body_head=st.none() | TEXTS, worker=TEXTS,
     )
 )  # fmt: skip
 def test_any_attempt_is_written_as_fastavro_writes_it(attempt: Attempt) -> None:
