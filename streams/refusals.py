@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 MENDED_BY: Mapping[int, str] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant our user Write and Describe on this topic",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant our user IdempotentWrite on the cluster",
-    KafkaError._UNKNOWN_TOPIC: "create it (`distributary topics --create`), or grant our user Describe on it",
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "create it (`distributary topics --create`)",
+    KafkaError._UNKNOWN_TOPIC: "create it (`distributary topics create`), or grant our user Describe on it",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "create it (`distributary topics create`)",
     KafkaError.KAFKA_STORAGE_ERROR: "a broker cannot write to its disk",
     KafkaError.NOT_ENOUGH_REPLICAS: "more brokers with a copy of it must be up (min.insync.replicas)",
     KafkaError.POLICY_VIOLATION: "the cluster's own rules forbid it: ask who made them",
