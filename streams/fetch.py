@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 FAUST_LOG = logging.getLogger("faust.transport")
 
 #: A fetch returns after this even if there is nothing; while it waits, partitions that became free
-#: meanwhile are not fetched (aiokafka has one fetch per broker under way), so it bounds their latency.
-FETCH_WAIT_MS = 100
+#: meanwhile are not fetched (aiokafka has one fetch per broker under way), so it bounds their latency. With
+#: 100 ms the p99 of a destination was 46 ms beside three dead ones, and 18 ms alone.
+FETCH_WAIT_MS = 10
+#: A fetch costs about 10 us of CPU for each partition assigned: so that waiting is never work.
+FETCH_WAIT_PER_PARTITION_MS = 0.1
 #: aiokafka asks a broker for more only when all that came of it was taken, or lay for this long. Without any
 #: patience it asks at once, for all but the partitions that something just came of: these then wait for
 #: up to FETCH_WAIT_MS. With its own 100 ms one full window holds up all partitions of that broker.
@@ -42,6 +45,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     logger = FAUST_LOG
     _looks = 0  #: how often a window got room
     _waiter: "asyncio.Future[None] | None" = None  #: what a fetch under way waits for
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Not uvloop, which raises when aiokafka writes to a connection that was closed a moment ago; asyncio
+        # says nothing, and aiokafka learns of it later. At a flaky network such a worker ended by itself.
+        super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
+        self._close_thread_loop_on_stop = True
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -68,6 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         Sticky.on_generation_assignment(generation_id)
+        self._consumer._fetcher._fetch_max_wait_ms = fetch_wait_ms(len(assigned))
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def _fetch_records(
@@ -138,6 +148,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         consumer.seek(unreadable, records[-1].offset + 1)
         return {unreadable: records}
+
+
+def fetch_wait_ms(partitions: int) -> int:
+    """How long a fetch waits for records, by how many partitions it is for."""
+    return max(FETCH_WAIT_MS, round(partitions * FETCH_WAIT_PER_PARTITION_MS))
 
 
 def positions(consumer: Any, of: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

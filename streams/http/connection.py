@@ -69,6 +69,11 @@ class Connection(asyncio.Protocol):
         self._body = bytearray()
         self._rest_left = LONGEST_REST
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can take a request, as far as can be known."""
+        return not self.closed and not self._transport.is_closing()
+
     async def ask(self, message: bytes, deadline: float) -> Reply | Fault:
         """Send a request and return its answer, at the deadline (monotonic) what there is of it.
 

@@ -45,7 +45,7 @@ class Pool:
         """The connection that was used last, if it is still good."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.closed:
+            if connection.usable:
                 if time.monotonic() - connection.idle_since < IDLE_S:
                     return connection
                 connection.close()
