@@ -9,7 +9,7 @@ by librdkafka, which does not mind. The record itself goes on without its header
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -99,6 +99,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 records = await super()._fetch_records(consumer, wanted, 0, max_records)
             except UnicodeDecodeError:
                 return await self._read_around(consumer, before)
+            hold_up_nobody(consumer._fetcher, wanted)
             if records or not await self._arrival(consumer, looks, deadline - time.monotonic()):
                 return records  # type: ignore[no-any-return]
         return {}
@@ -148,6 +149,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         consumer.seek(unreadable, records[-1].offset + 1)
         return {unreadable: records}
+
+
+def hold_up_nobody(fetcher: Any, wanted: Container[TopicPartition]) -> None:
+    """What lies ready for a full window is not taken soon: aiokafka need not wait for that to ask for more.
+
+    It waits TAKEN_WITHIN_S for each that comes, and beside destinations that never answer much of it does.
+    """
+    left = [one for tp, one in fetcher._records.items() if one._backoff and tp not in wanted]
+    for one in left:
+        one._backoff = 0
+    if left:
+        fetcher._notify(fetcher._wait_consume_future)
 
 
 def fetch_wait_ms(partitions: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.fetch import ConsumerThread, positions
+from streams.fetch import ConsumerThread, fetch_wait_ms, hold_up_nobody, positions
 
 TP = ("deliver.one", 0)
 
@@ -135,3 +135,25 @@ def test_positions_are_noted_of_what_was_fetched_and_no_others() -> None:
     subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
     assert positions(SimpleNamespace(_subscription=subscription), [TP, ("gone", 0)]) == {TP: 7}
+
+
+def test_what_lies_ready_for_a_full_window_does_not_keep_the_fetcher_waiting() -> None:
+    # Given records for a partition with room, and for one without
+    noticed: list[object] = []
+    ready, full = SimpleNamespace(_backoff=0.005), SimpleNamespace(_backoff=0.005)
+    fetcher = SimpleNamespace(
+        _records={TP: ready, ("deliver.dead", 0): full},
+        _notify=noticed.append,
+        _wait_consume_future="consumed",
+    )
+
+    for _ in range(2):
+        hold_up_nobody(fetcher, {TP})
+
+    # Then only those that will be taken are waited for, and the fetcher is told once
+    assert (ready._backoff, full._backoff) == (0.005, 0)
+    assert noticed == ["consumed"]
+
+
+def test_a_fetch_for_thousands_of_partitions_waits_longer() -> None:
+    assert [fetch_wait_ms(count) for count in (1, 100, 4_000)] == [10, 10, 400]

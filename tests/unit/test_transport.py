@@ -9,7 +9,7 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer import fetcher
 from aiokafka.errors import IllegalStateError
 from faust.transport import by_url
 from faust.transport.consumer import Consumer as StockConsumer
@@ -295,7 +295,8 @@ def test_aiokafkas_private_settings_are_where_we_set_them() -> None:
     source = inspect.getsource(AIOKafkaConsumer)
     assert "_partition_assignment_strategy" in source
     assert "_fetch_max_wait_ms" in source
-    assert "_prefetch_backoff" in inspect.getsource(Fetcher)
+    for name in ("_prefetch_backoff", "_fetch_max_wait_ms", "_wait_consume_future", "_notify", "._backoff"):
+        assert name in inspect.getsource(fetcher), f"aiokafka's fetcher no longer has {name}"
     assert "_create_worker_consumer" in vars(driver.AIOKafkaConsumerThread)
 
 
