@@ -227,3 +227,12 @@ class Stage:
         else:
             self.besides[source] = becomes
             self.expected.update({Way(source, name): fate for name, fate in becomes.fates.items()})
+
+    def expect_instead(self, written: Sequence[Planned], was: str, fate: str) -> None:
+        """Expect another fate of events that were written besides the load, where that one was expected."""
+        ids = {one.id for one in written}
+        for source, planned in self.besides.items():
+            if planned.id in ids:
+                self.expected.update(
+                    {Way(source, name): fate for name, before in planned.fates.items() if before == was}
+                )
