@@ -42,27 +42,41 @@ def early(
         if len(there) == len(of_one) and numbers == list(range(1, len(numbers) + 1)):
             found += _by_arrivals(way, there, policy, timeout_s)
         else:
-            found += _by_attempts(way, of_one)
+            found += _by_attempts(way, of_one, there, policy, timeout_s)
     return found
 
 
 def _by_arrivals(way: Way, arrivals: Sequence[Arrival], policy: Policy, timeout_s: float) -> Iterable[Early]:
     for number, (last, this) in enumerate(pairwise(arrivals), 1):
-        in_time = last.answered - last.at < timeout_s  # else nobody waited for the answer
-        wait_s = max(policy.plan[number - 1].seconds, last.retry_after_s)
-        if (left_s := (last.answered if in_time else last.at) + wait_s - this.at) > GRAIN_S:
+        if (left_s := _not_before(last, number, policy, timeout_s) - this.at) > GRAIN_S:
             yield Early(way, number + 1, ceil(left_s * 1000))
 
 
-def _by_attempts(way: Way, attempts: Sequence[Attempt]) -> Iterable[Early]:
+def _not_before(last: Arrival, number: int, policy: Policy, timeout_s: float) -> float:
+    """When the attempt after this one, the `number`-th, may be made (Unix time)."""
+    in_time = last.answered - last.at < timeout_s  # else nobody waited for the answer
+    wait_s = max(policy.plan[number - 1].seconds, last.retry_after_s)
+    return (last.answered if in_time else last.at) + wait_s
+
+
+def _by_attempts(
+    way: Way, attempts: Sequence[Attempt], arrivals: Sequence[Arrival], policy: Policy, timeout_s: float
+) -> Iterable[Early]:
+    """By when each could be made at the earliest, going by any attempt before it that is on record. Killed
+    between a delay record and the attempt's own, a worker leaves only the first; so where more has arrived
+    than is on record, an arrival may be that attempt as well."""
+    unrecorded = arrivals if len(arrivals) > len(attempts) else ()
     for attempt in attempts:
-        before = [
-            one.not_before_ms or 0
-            for one in attempts
-            if one.attempt == attempt.attempt - 1 and one.outcome is Outcome.RETRY
+        number, started_ms = attempt.attempt - 1, attempt.started_ms
+        before = [one for one in attempts if one.attempt == number and one.outcome is Outcome.RETRY]
+        may_be_ms = [one.not_before_ms or 0 for one in before]
+        may_be_ms += [
+            ceil((_not_before(one, number, policy, timeout_s) - GRAIN_S) * 1000)
+            for one in unrecorded
+            if before and one.at * 1000 <= started_ms
         ]
-        if before and attempt.started_ms < min(before):
-            yield Early(way, attempt.attempt, min(before) - attempt.started_ms)
+        if before and started_ms < min(may_be_ms):
+            yield Early(way, attempt.attempt, min(may_be_ms) - started_ms)
 
 
 class Spread(Counter[int]):

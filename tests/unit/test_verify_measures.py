@@ -59,6 +59,16 @@ def test_where_a_crash_repeated_an_attempt_the_attempts_tell() -> None:
     assert early([*repeated, attempt(2, 10.1)], there) == [200]
 
 
+def test_an_attempt_that_a_crash_left_without_a_record_is_known_by_its_arrival() -> None:
+    """Its delay record was written, and it was made again, much later, by another worker."""
+    again = attempt(1, 20.0, 20.3)
+    assert early([attempt(2, 10.4), again], [arrival(10.0), arrival(10.4), arrival(20.0)]) == []
+    assert early([attempt(2, 10.1), again], [arrival(10.0), arrival(10.1), arrival(20.0)]) == pytest.approx(
+        [200], abs=1
+    )
+    assert early([attempt(2, 10.1), again], [arrival(10.2), arrival(20.0)]) != []
+
+
 def test_lateness_is_per_tier() -> None:
     found = timing.lateness({WAY: [attempt(1, 10.0, 10.3), attempt(2, 10.35)]})
     assert found == {"300ms": Spread([50])}
