@@ -34,6 +34,7 @@ from streams.request import Client
 from streams.route import Router
 from streams.scan import Fetched
 from streams.settle import Settler
+from streams.slots import Slots
 from streams.topics import Names
 
 #: Events of one call of a scene, and so what its counts are divided by.
@@ -174,15 +175,16 @@ def _route() -> Scene:
 def _deliver() -> Scene:
     letters = Letters(Noted(), NAMES.dlq)
     bound, topic = configured(SETTINGS)[0].bound, TASK.deliver[0]
-    lane = Lane(bound, Welcoming(), asyncio.Semaphore(50), Masking([]))
+    lane = Lane(bound, Welcoming(), Slots(50), Masking([]))
     delivery = Delivery({topic: lane}, Decoder(), Settler(letters, NAMES, "w1"), SETTINGS.retry.policy)
     counter = itertools.count(0, EVENTS)
 
     async def scene() -> None:
         batch = Batch(Partition(topic, 0), _records(topic, next(counter), routed=True))
+        complete = asyncio.Event()
+        batch.completed = complete.set
         await delivery.begin(batch)
-        while not batch.complete:  # noqa: ASYNC110 - the loop's other work is what is counted
-            await asyncio.sleep(0)
+        await complete.wait()
 
     return scene
 

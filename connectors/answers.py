@@ -74,7 +74,7 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 LONGEST_RETRY_AFTER_S = 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made of every event
 class Answer:
     """How one HTTP request ended: either with a `status`, or with an `error`."""
 

@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)  # not frozen: one is made of every event
 class Request:
     """One HTTP request, ready to be sent. Its repr shows no more of the URL than the host."""
 

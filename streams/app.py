@@ -14,27 +14,26 @@ import logging
 import os
 import socket
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import faust
 
-from streams import clock, web
+from streams import clock, topics, web
 from streams.codec import Decoder
 from streams.decoding.registry import Registry
 from streams.delay import Delay
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
-from streams.flight import Partition, Record
+from streams.inflow import Inflow
 from streams.letters import Letters
 from streams.masking import Masking
 from streams.producer import Producer
 from streams.request import Client
 from streams.route import Router
-from streams.scan import Scanner
 from streams.settings import Settings
 from streams.settle import Settler
+from streams.slots import Slots
 from streams.topics import Names
 from streams.transport import Batches
 
@@ -43,9 +42,9 @@ log = logging.getLogger(__name__)
 #: Batches of one partition in hand at once: one being worked on and one ready behind it; a delayed one waits.
 WINDOW = 2
 WINDOW_OF_DELAY = 1
-#: Bytes of one fetch from one partition, and so about what a partition costs in memory per batch.
-FETCH_BYTES = 256 * 1024
-FETCH_RECORDS = 500
+#: How long a record waits for others to be written with. What an event waits for on its way is sent at once,
+#: over a connection of its own; what is noted of it when it is there may wait, and costs less for it.
+PROMPT_MS, PATIENT_MS = 1, 5
 
 
 def build(settings: Settings, instance_id: str | None = None) -> "App":
@@ -79,7 +78,6 @@ class App(faust.App):
     route: Dispatcher
     deliver: Dispatcher
     delay: Dispatcher
-    _records_out: Producer | None = None
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -88,6 +86,7 @@ class App(faust.App):
         self.worker_id = instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.drain_s = settings.worker.drain
         self._clients: list[Client] = []
+        self._producers: list[Producer] = []
         super().__init__(settings.kafka.group, **faust_settings(settings, self._member(instance_id)))
 
     def _member(self, instance_id: str | None) -> str | None:
@@ -103,27 +102,25 @@ class App(faust.App):
         """Batches of one partition of this topic in hand at once."""
         return WINDOW_OF_DELAY if topic in self._delay_topics else WINDOW
 
-    def read_plainly(self, tp: Partition, offset: int) -> Sequence[Record]:
-        """Some records from an offset on, read by librdkafka: what aiokafka can't parse. Blocks."""
-        scanner = Scanner(self.settings.kafka.confluent("distributary-plain"), self.settings.kafka.group)
-        try:
-            return next(scanner.read({tp: offset}, scanner.ends([tp])), [])
-        finally:
-            scanner.close()
+    def new_inflow(self) -> Inflow:
+        """What reads the partitions that this worker is given."""
+        planned = sum(topic.partitions for topic in topics.plan(self.settings))
+        config = self.settings.kafka.confluent(f"{self.worker_id}-consumer")
+        return Inflow(config, self.settings.kafka.group, planned)
 
     def refused(self) -> dict[str, str]:
         """Topic -> error of what Kafka does not let us write until somebody mends it."""
-        return self._records_out.refusals.lasting() if self._records_out else {}
+        return {topic: error for one in self._producers for topic, error in one.refusals.lasting().items()}
 
     # -- life ----------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
         await super().on_start()
         settings, names, policy = self.settings, self.names, self.settings.retry.policy
-        self._records_out = Producer(settings.kafka.confluent(f"{self.worker_id}-producer"))
-        letters = Letters(self._records_out, names.dlq)
+        prompt, patient = self._writer("forward", PROMPT_MS), self._writer("outcome", PATIENT_MS)
+        letters = Letters(prompt, names.dlq)
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
-        settler = Settler(letters, names, self.worker_id)
+        settler = Settler(Letters(patient, names.dlq), names, self.worker_id)
         audience = Audience(configured(settings))
         router = Router(decoder, audience, letters, names)
         delivery = Delivery(
@@ -136,6 +133,11 @@ class App(faust.App):
         self.deliver = Dispatcher("deliver", delivery.begin)
         self.delay = Dispatcher("delay", delay.begin)
 
+    def _writer(self, what: str, linger_ms: int) -> Producer:
+        config = self.settings.kafka.confluent(f"{self.worker_id}-{what}") | {"linger.ms": linger_ms}
+        self._producers.append(Producer(config))
+        return self._producers[-1]
+
     def _lane(self, one: Destination) -> Lane:
         client = Client(
             timeout_s=one.limits.timeout_s,
@@ -146,7 +148,7 @@ class App(faust.App):
             body_limit=one.bound.connector.answer_bytes,
         )
         self._clients.append(client)
-        return Lane(one.bound, client, asyncio.Semaphore(one.limits.in_flight), Masking(one.bound.secrets))
+        return Lane(one.bound, client, Slots(one.limits.in_flight), Masking(one.bound.secrets))
 
     async def on_stop(self) -> None:
         await super().on_stop()  # drains and commits
@@ -157,8 +159,7 @@ class App(faust.App):
         for client in self._clients:
             with contextlib.suppress(Exception):
                 await client.close()
-        if self._records_out:
-            await self._records_out.close(timeout_s=5.0)
+        await asyncio.gather(*(one.close(timeout_s=5.0) for one in self._producers))
 
     def _create_directories(self) -> None:
         """Faust makes a data folder for tables; there are none, and the file system may be read-only."""
@@ -176,9 +177,7 @@ def faust_settings(settings: Settings, instance_id: str | None) -> dict[str, Any
         "broker_heartbeat_interval": worker.session_timeout / 10,
         "broker_rebalance_timeout": worker.rebalance_timeout,
         "broker_request_timeout": worker.rebalance_timeout + 30.0,  # a join waits for the slowest member
-        "broker_max_poll_interval": 86_400.0,  # we always poll; see transport.NOWHERE
-        "broker_max_poll_records": FETCH_RECORDS,
-        "consumer_max_fetch_size": FETCH_BYTES,
+        "broker_max_poll_interval": 86_400.0,  # see membership.fetch_nothing
         "consumer_metadata_max_age_ms": 30_000,  # new partitions of a topic are found within this
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": instance_id,

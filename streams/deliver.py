@@ -5,7 +5,6 @@ and finish in any order. Each destination has its own topic, slots and HTTP clie
 dead fills its own window and nobody else's.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,8 @@ from streams.masking import Masking
 from streams.request import Client
 from streams.retry import Policy
 from streams.settle import Settler, Stray, Verdict
+from streams.settling import Ended, Settling
+from streams.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Lane:
 
     bound: Bound
     client: Client
-    slots: asyncio.Semaphore
+    slots: Slots
     #: Of the destination's secrets: some answers repeat what they were sent.
     mask: Masking
 
@@ -71,11 +72,15 @@ class Delivery:
     word: Callable[[], Awaitable[None]] = known
     tasks: Tasks = field(default_factory=Tasks)
 
+    def __post_init__(self) -> None:
+        self.settling = Settling(self.settler, self.tasks)
+
     async def begin(self, batch: Batch) -> None:
         """Begin the records of a batch in order; returns when all have begun."""
         lane = self.lanes[batch.tp.topic]
         for chunk in lane.chunks(len(batch.records)):
-            await lane.slots.acquire()
+            if not lane.slots.take():
+                await lane.slots.wait()
             if batch.halted or not (batch.certain or await batch.free()):
                 lane.slots.release()
                 return
@@ -85,17 +90,21 @@ class Delivery:
     async def _deliver(self, lane: Lane, batch: Batch, chunk: range) -> None:
         records = batch.records[chunk.start : chunk.stop]
         try:
-            opened = await until_done("deliver", batch, lambda: self._open_all(lane, records))
+            opened = await self._opened(lane, batch, records)
             ends = await self._attempt(lane, opened)
         finally:
             lane.slots.release()  # the window bounds what is being settled
         if failpoints.ARMED:
             failpoints.hit("after-answer")
-        await until_done("settle", batch, lambda: self.settler.settle(ends))
-        if failpoints.ARMED:
-            failpoints.hit("after-settle")
-        for index in chunk:
-            batch.done(index)
+        self.settling.take(Ended(batch, chunk, ends))
+
+    async def _opened(self, lane: Lane, batch: Batch, records: Sequence[Record]) -> list[Parcel | Stray]:
+        if not self.decoder.asks:
+            try:
+                return [self._open(lane, record) for record in records]
+            except Exception:
+                log.exception("deliver.error topic=%s partition=%d", *batch.tp)
+        return await until_done("deliver", batch, lambda: self._open_all(lane, records))
 
     async def _open_all(self, lane: Lane, records: Sequence[Record]) -> list[Parcel | Stray]:
         if self.decoder.asks:
@@ -123,12 +132,17 @@ class Delivery:
             count = lane.bound.batch.take([one.item or b"" for one in sendable]) if lane.bound.batch else 1
             await _send(lane, sendable[:count])
             sendable = sendable[count:]
-        if any(isinstance(one, Parcel) and one.outcome is Outcome.RETRY for one in opened):
-            await self.word()  # a retry is for a moment: by a clock that is wrong, for a wrong one
+        for one in opened:
+            if isinstance(one, Parcel) and one.outcome is Outcome.RETRY:
+                await self.word()  # a retry is for a moment: by a clock that is wrong, for a wrong one
+                break
         return [self._verdict(lane, one) if isinstance(one, Parcel) else one for one in opened]
 
     def _verdict(self, lane: Lane, parcel: Parcel) -> Verdict:
         answer, started_ms = parcel.answer, int(clock.at(parcel.started) * 1000)
+        if parcel.outcome is Outcome.DELIVERED:  # mostly: without what only a failure needs
+            decided = retry.delivered(self.policy, parcel.tracking, started_ms)
+            return Verdict(parcel.record, decided, answer, started_ms, parcel.detail)
         now = clock.now()
         decision = retry.decide(
             self.policy,
@@ -141,9 +155,7 @@ class Delivery:
             now_ms=int(now * 1000),
             roll=random.random(),  # noqa: S311
         )
-        detail = parcel.detail
-        if answer and parcel.outcome is not Outcome.DELIVERED:
-            detail = lane.mask.head(answer.body.decode("utf-8", "replace"))
+        detail = lane.mask.head(answer.body.decode("utf-8", "replace")) if answer else parcel.detail
         return Verdict(parcel.record, decision, answer, started_ms, detail)
 
 

@@ -17,7 +17,7 @@ from streams.standing import ALWAYS, Standing
 
 
 class Record(Protocol):
-    """One fetched Kafka record: aiokafka's ConsumerRecord, or what a scan read."""
+    """One fetched Kafka record: as `streams.scan.Fetched` has it."""
 
     @property
     def topic(self) -> str: ...
@@ -165,9 +165,11 @@ class Flight:
 class Flights:
     """The flights of every partition in hand, and which of them may have no more."""
 
-    def __init__(self, window: Callable[[str], int], freed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, window: Callable[[str], int], freed: Callable[[Partition], None] = lambda tp: None
+    ) -> None:
         self._window = window  #: how many batches of a partition of this topic may be in hand
-        self._freed = freed  #: called when a partition is no longer full
+        self._freed = freed  #: called with a partition that is no longer full
         self._flights: dict[Partition, Flight] = {}
         #: Kept up to date batch by batch: asking thousands of partitions at every fetch took milliseconds.
         self.full: set[Partition] = set()
@@ -185,7 +187,7 @@ class Flights:
     def _landed(self, tp: Partition, full: set[Partition]) -> None:
         if tp in full and full is self.full:  # else of a flight that was forgotten
             full.discard(tp)
-            self._freed()
+            self._freed(tp)
 
     def of(self, tp: Partition) -> Sequence[Batch]:
         """The batches of this partition, oldest first."""

@@ -1,14 +1,14 @@
 """The confluent producer: idempotent, acks=all; `send` returns when the broker has confirmed every record.
 
-librdkafka reports each record on a thread of its own; a Ticket counts the reports of one `send`,
-and the event loop is woken once per burst of finished tickets, not once per record.
+A Ticket counts the delivery reports of one `send`. They are fetched on the event loop, every SOON_S while
+any are to come: on a thread of their own each of them would have to wait for the interpreter, which the
+loop gives away only every 5 ms while it has something to do.
 """
 
 import asyncio
 import contextlib
 import logging
-import threading
-from collections import deque
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -45,6 +45,8 @@ PERMANENT = frozenset(
     }
 )
 LONGEST_BACKOFF_S = 10.0
+#: How often delivery reports are fetched while some are to come.
+SOON_S = 0.002
 
 
 class Outgoing(NamedTuple):
@@ -65,34 +67,36 @@ class Refused(Exception):
 
 
 class Ticket:
-    """Counts the delivery reports of one `send`, which come on librdkafka's thread, and on the loop's own
-    for records that it does not even take."""
+    """Counts the delivery reports of one `send`."""
 
-    __slots__ = ("_finished", "_left", "_lock", "failed", "future", "sent")
+    __slots__ = ("_finished", "_left", "failed", "future", "sent")
 
-    def __init__(self, count: int, future: "asyncio.Future[None]", finished: "Finished") -> None:
+    def __init__(self, count: int, future: "asyncio.Future[None]", finished: Callable[[], None]) -> None:
         self.failed: list[tuple[int, KafkaError]] = []
         self.future = future
         self.sent = clock.steady()
         self._left = count
         self._finished = finished
-        self._lock = threading.Lock()
 
     def report(self, index: int, error: KafkaError | None, message: Any = None) -> None:
         """One record is confirmed, or has failed."""
-        with self._lock:
-            if error is not None:
-                self.failed.append((index, error))
-            self._left -= 1
-            last = not self._left
-        if last:
-            if error is None and message is not None:
-                kind, append_ms = message.timestamp()
-                clock.heard(kind, append_ms, self.sent)
-            self._finished(self)
+        if error is not None:
+            self.failed.append((index, error))
+        self._left -= 1
+        if self._left:
+            return
+        if error is None and message is not None:
+            kind, append_ms = message.timestamp()
+            clock.heard(kind, append_ms, self.sent)
+        self._finished()
+        if not self.future.done():
+            self.future.set_result(None)
 
-
-Finished = Callable[[Ticket], None]
+    def withdraw(self, count: int) -> None:
+        """So many records will not be written: no report of them comes."""
+        self._left -= count
+        if not self._left:
+            self._finished()
 
 
 class Producer:
@@ -105,11 +109,8 @@ class Producer:
         self._retired: list[Librdkafka] = []
         self.refusals = Refusals()
         self._alone: Librdkafka | None = None  #: writes each record in a batch of its own
-        self._finished: deque[Ticket] = deque()
-        self._woken = False
-        self._open = True
-        self._thread = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
-        self._thread.start()
+        self._tickets = 0  #: that are not finished
+        self._timer: asyncio.TimerHandle | None = None
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Write every record and return when all are confirmed by all in-sync replicas.
@@ -162,24 +163,34 @@ class Producer:
         self, kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]]
     ) -> list[tuple[int, KafkaError]]:
         ticket = Ticket(len(records), self.loop.create_future(), self._ticket_finished)
+        self._tickets += 1
+        if self._timer is None:
+            self._timer = self.loop.call_later(SOON_S, self._fetch_reports)
         taken = _hand_over(kafka, records, ticket)
-        while taken < len(records):  # the queue is full
-            await asyncio.sleep(0.02)
-            taken += _hand_over(kafka, records[taken:], ticket)
+        try:
+            while taken < len(records):  # the queue is full
+                await asyncio.sleep(0.02)
+                taken += _hand_over(kafka, records[taken:], ticket)
+        except asyncio.CancelledError:
+            ticket.withdraw(len(records) - taken)
+            raise
         await ticket.future
         return ticket.failed
 
     # -- delivery reports ----------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        while self._open:
-            try:
-                self._kafka.poll(0.1)
-            except KafkaException as error:  # the one way to learn of it: no record's report says "fatal"
-                self._retire(error.args[0])
-            for other in filter(None, (self._alone, *self._retired)):
-                with contextlib.suppress(KafkaException):
-                    other.poll(0)
+    def _fetch_reports(self) -> None:
+        """Take the delivery reports that are there, and look again while more are to come."""
+        self._timer = None
+        try:
+            self._kafka.poll(0)
+        except KafkaException as error:  # the one way to learn of it: no record's report says "fatal"
+            self._retire(error.args[0])
+        for other in filter(None, (self._alone, *self._retired)):
+            with contextlib.suppress(KafkaException):
+                other.poll(0)
+        if self._tickets:
+            self._timer = self.loop.call_later(SOON_S, self._fetch_reports)
 
     def _retire(self, fatal: KafkaError) -> None:
         """An idempotent producer that lost its sequence is of no more use: a new one writes what it held.
@@ -191,25 +202,16 @@ class Producer:
         retired.purge()
         self._retired = [one for one in (*self._retired, retired) if len(one)]
 
-    def _ticket_finished(self, ticket: Ticket) -> None:
-        """On either thread: wake the loop, once per burst."""
-        self._finished.append(ticket)
-        if not self._woken:
-            self._woken = True
-            self.loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        self._woken = False
-        while self._finished:
-            future = self._finished.popleft().future
-            if not future.done():
-                future.set_result(None)
+    def _ticket_finished(self) -> None:
+        self._tickets -= 1
 
     async def close(self, timeout_s: float = 10.0) -> None:
         """Write what is queued, for at most `timeout_s`."""
-        await asyncio.to_thread(self._kafka.flush, timeout_s)
-        self._open = False
-        await asyncio.to_thread(self._thread.join, 1.0)
+        deadline = time.monotonic() + timeout_s
+        while self._tickets and time.monotonic() < deadline:  # noqa: ASYNC110 - reports are polled for
+            await asyncio.sleep(SOON_S)
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def _hand_over(kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]], ticket: Ticket) -> int:

@@ -64,8 +64,14 @@ class Client:
                 request may have arrived.
         """
         started = time.monotonic()
+        deadline = started + self._timeout_s
         try:
-            end = await self._exchange(request, started + self._timeout_s)
+            ready = self._ready(request)
+            if isinstance(ready, tuple):
+                connection, message = ready
+                end: Reply | Fault = await connection.ask(message, deadline)
+            else:
+                end = await self._exchange(request, deadline)
         except Exception as error:
             # A name only: the text may quote the URL or a header.
             log.error("request.unforeseen exception=%s", type(error).__name__)
@@ -79,6 +85,16 @@ class Client:
         """Close what is idle and give up what is in flight; further requests are ECONNABORTED."""
         self._closed = True
         self._hosts.close()
+
+    def _ready(self, request: Request) -> tuple[Connection, bytes] | None:
+        """An idle connection and what to send over it: as it mostly is, and then nothing is waited for."""
+        target = urls.parse(request.url)
+        if isinstance(target, Fault) or self._closed or (host := self._hosts.known(target.host)) is None:
+            return None
+        message = wire.encode(request, target)
+        if isinstance(message, Fault) or (idle := host.pool(target.port, target.tls).take()) is None:
+            return None
+        return idle, message
 
     async def _exchange(self, request: Request, deadline: float) -> Reply | Fault:
         target = urls.parse(request.url)

@@ -53,7 +53,7 @@ def patiently(ask: Callable[[], T]) -> T:
 
 
 class Fetched(NamedTuple):
-    """A record as read by a scan: the same names as a record that a worker fetched."""
+    """A record as it was read, by a scan or by a worker."""
 
     topic: str
     partition: int

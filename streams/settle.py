@@ -8,6 +8,7 @@ Only when the broker has confirmed both does the caller complete the event's off
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,7 @@ from streams.topics import Names
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made of every event
 class Verdict:
     """One event, how its attempt ended and what follows."""
 
@@ -67,8 +68,7 @@ class Settler:
             if not isinstance(end.decision, Delivered):
                 outgoing.append(self._next(end, end.decision))
         await self._letters.send(outgoing)
-        for verdict in verdicts:
-            _count(verdict)
+        _count(verdicts)
 
     def _stray(self, stray: Stray) -> Outgoing:
         record = stray.record
@@ -123,19 +123,21 @@ def _word(decision: Decision) -> Outcome:
             return Outcome.DELIVERED
 
 
-def _count(verdict: Verdict) -> None:
-    answer, tracking = verdict.answer, verdict.decision.tracking
-    code = answer.code if answer else "none"
-    _attempts(tracking.destination, _word(verdict.decision), code).inc()
-    if answer is not None:
-        _seconds(tracking.destination).observe(answer.elapsed_ms / 1000)
-        if answer.ambiguous:
-            metrics.AMBIGUOUS.labels(tracking.destination).inc()
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug(
-            "delivery.attempted destination=%s event=%s attempt=%d outcome=%s code=%s",
-            tracking.destination, tracking.event_id, tracking.attempt, _word(verdict.decision), code,
-        )  # fmt: skip
+def _count(verdicts: Sequence[Verdict]) -> None:
+    debugging, counts = log.isEnabledFor(logging.DEBUG), Counter[tuple[str, Outcome, str]]()
+    for verdict in verdicts:
+        answer, tracking = verdict.answer, verdict.decision.tracking
+        kind = tracking.destination, _word(verdict.decision), answer.code if answer else "none"
+        counts[kind] += 1
+        if answer is not None:
+            _seconds(tracking.destination).observe(answer.elapsed_ms / 1000)
+            if answer.ambiguous:
+                metrics.AMBIGUOUS.labels(tracking.destination).inc()
+        if debugging:
+            log.debug("delivery.attempted destination=%s outcome=%s code=%s event=%s attempt=%d",
+                      *kind, tracking.event_id, tracking.attempt)  # fmt: skip
+    for kind, count in counts.items():
+        _attempts(*kind).inc(count)
 
 
 #: The lookup of labels costs more than the counting: once for each of the few there are.

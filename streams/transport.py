@@ -3,7 +3,8 @@
 Faust keeps what it does well (worker, agents, the choreography of a rebalance); what it does
 per record, and wrongly, is done here per batch (docs/decisions.md, "The transport"):
 
-* `getmany` yields one BatchMessage per partition, and fetches a partition only while its window has room;
+* `getmany` yields one BatchMessage per partition that has something and room in its window; librdkafka
+  fetches (`streams.inflow`), aiokafka is the member of the group (`streams.membership`);
 * what is finished is counted per record in `streams.flight`; Faust's own ack, gap and buffer
   bookkeeping is bypassed, and only a finished prefix is committed;
 * a revoke and a stop begin nothing new, wait a bounded time for what is in flight, and commit.
@@ -15,7 +16,7 @@ Every name of Faust's and aiokafka's that is overridden here is pinned by tests/
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
@@ -25,8 +26,9 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from streams import failpoints
-from streams.fetch import FAUST_LOG, ConsumerThread
-from streams.flight import Batch, Flights, Partition
+from streams.flight import Batch, Flights, Partition, Record
+from streams.inflow import Inflow
+from streams.membership import FAUST_LOG, ConsumerThread
 from streams.standing import Standing
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ class Unremembered(dict[TP, int | None]):
 
 
 class Open:
-    """The partitions that may be fetched from, as they are at each look: for Faust and aiokafka a set.
+    """The partitions that may be taken from, as they are at each look.
 
     None when nobody can tell whether they are still ours (`streams.standing`).
     """
@@ -83,14 +85,6 @@ class Open:
 
     def __contains__(self, tp: object) -> bool:
         return tp not in self._flights.full and tp in self._active and self._standing.sure
-
-    def __bool__(self) -> bool:
-        """Always, for none means all to aiokafka.
-
-        Nor may one poll for nothing less often: aiokafka counts a consumer that does not poll as idle and,
-        past max.poll.interval, leaves the group for it; a member that only waits must stay.
-        """
-        return True
 
 
 class Consumer(driver.Consumer):
@@ -105,14 +99,21 @@ class Consumer(driver.Consumer):
         self.standing = Standing(self.app.conf.broker_session_timeout)
         #: Set while partitions are given back: whoever waits (a delay, a free slot) stops waiting.
         self.draining = asyncio.Event()
+        self._inflow: Inflow | None = None
+        self._refused: Exception | None = None  #: what the coordinator refuses for good
         self._stops = 0  #: how often the flow was stopped
         self._asked_at = (0, 0)  #: that and our life in the group, when the fetch under way was asked for
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def _freed(self) -> None:
-        self._thread.look_again()
+    def _freed(self, tp: Partition) -> None:
+        if self._inflow is not None:
+            self._inflow.look_again(tp)
+
+    def refused(self, error: Exception) -> None:
+        """The group's coordinator refuses us: the next fetch raises it, and the worker ends."""
+        self._refused = error
 
     # -- fetch ---------------------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class Consumer(driver.Consumer):
         if self._active_partitions is None:
             self._set_active_tps(self.assignment())
         fetched = await self._getmany(Open(self._active_partitions, self.flights, self.standing), timeout)
-        for tp, records in (fetched or {}).items():
+        for tp, records in fetched.items():
             if self.overtaken:
                 return  # a rebalance has begun: after it, everything is read again from what is committed
             batch = Batch(Partition(*tp), records, self.standing)
@@ -135,13 +136,17 @@ class Consumer(driver.Consumer):
                 failpoints.hit("after-fetch")
             yield tp, BatchMessage(TP(*tp), batch, self.app.consumer_generation_id)
 
+    async def _getmany(self, wanted: Open, timeout: float) -> Mapping[Partition, Sequence[Record]]:  # noqa: ASYNC109
+        if self._inflow is None:
+            return {}
+        found = await self._inflow.take(wanted, timeout)
+        if self._refused is not None:
+            raise self._refused
+        return found
+
     @property
     def overtaken(self) -> bool:
-        """Whether the flow was stopped since the fetch under way was asked for, be it resumed by now.
-
-        `streams.fetch` takes no records for such a fetch: they would be of the new assignment, and nobody
-        would go back for them. Between two workers, each rebalance lost a handful of events that way.
-        """
+        """Whether the flow was stopped since the fetch under way was asked for, be it resumed by now."""
         return not self.flow_active or self._asked_at != (self._stops, self.standing.life)
 
     def stop_flow(self) -> None:
@@ -162,6 +167,13 @@ class Consumer(driver.Consumer):
             return False
         self.flights.committed(offsets)
         return True
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Read on from what is committed; returns that, for Faust to know."""
+        if self._inflow is None:
+            self._inflow = self.app.new_inflow()
+        committed = await self._inflow.begin(self.assignment())
+        return {TP(*tp): offset for tp, offset in committed.items()}
 
     async def perform_seek(self) -> None:
         """Go back to what is committed, before the flow is resumed.
@@ -187,7 +199,14 @@ class Consumer(driver.Consumer):
         self.app.flow_control.clear()
         await self.drain()
         self.flights.forget()
+        if self._inflow is not None:
+            self._inflow.end()
         await super().on_partitions_revoked(revoked)
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        if self._inflow is not None:
+            await self._inflow.close()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.flights.forget()

@@ -21,6 +21,10 @@ class Process(Worker):
     async def on_startup_finished(self) -> None:
         log.info("worker.ready worker=%s", self.app.worker_id)
 
+    async def _sentinel_task(self) -> None:
+        """What mode waits for before it closes the loop: a second, for nothing of ours."""
+        await asyncio.sleep(0)
+
     def _setproctitle(self, info: str, *, ident: str = "distributary") -> None:
         """The command line says enough."""
 

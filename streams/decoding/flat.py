@@ -16,6 +16,11 @@ def number(value: int) -> bytes:
     left = value << 1 if value >= 0 else ((-value) << 1) - 1
     if left < 0x80:
         return _BYTES[left]
+    return _MORE[left & 0x7F] + _rest(left >> 7)
+
+
+@lru_cache(maxsize=4096)  # of neighbouring offsets and instants all but the lowest bits are the same
+def _rest(left: int) -> bytes:
     encoded = bytearray()
     while left >= 0x80:
         encoded.append(left & 0x7F | 0x80)
@@ -52,3 +57,4 @@ def maybe_number(value: int | None) -> bytes:
 
 
 _BYTES = [bytes([value]) for value in range(0x80)]
+_MORE = [bytes([value | 0x80]) for value in range(0x80)]

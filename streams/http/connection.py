@@ -7,7 +7,6 @@ is late, cut off or broken.
 """
 
 import asyncio
-import time
 from typing import NamedTuple, Protocol
 
 import httptools
@@ -35,7 +34,10 @@ class Reply(NamedTuple):
 
 
 class Keeper(Protocol):
-    """Who keeps a connection while nobody uses it."""
+    """Who keeps a connection while nobody uses it, and watches the time while somebody does."""
+
+    def asked(self, connection: "Connection") -> None:
+        """An answer is to come: call `expire` some time after its deadline."""
 
     def released(self, connection: "Connection") -> None:
         """It can take the next request."""
@@ -50,6 +52,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, body_limit: int, keeper: Keeper) -> None:
         self.idle_since = 0.0  #: on the monotonic clock
         self.closed = False
+        self.deadline = float("inf")  #: of the request under way, on the monotonic clock
         self._loop = asyncio.get_running_loop()
         self._body_limit = body_limit
         self._keeper = keeper
@@ -81,9 +84,9 @@ class Connection(asyncio.Protocol):
             CancelledError: the caller was cancelled; the connection is closed.
         """
         self._clear()
-        self._busy = True
+        self._busy, self.deadline = True, deadline
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(max(deadline - time.monotonic(), 0.001), self._late)
+        self._keeper.asked(self)
         try:
             self._transport.write(message)
             end: Reply | Fault = await waiter
@@ -91,8 +94,10 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             self.close()
             raise
-        finally:
-            timer.cancel()
+
+    def expire(self) -> None:
+        """The deadline has passed: what there is of the answer is all there will be."""
+        self.close(faults.UNANSWERED)
 
     def close(self, fault: Fault = faults.GIVEN_UP) -> None:
         """Close at once; a request under way ends with this fault."""
@@ -131,9 +136,6 @@ class Connection(asyncio.Protocol):
         elif len(self._body) == self._body_limit:
             self._pass_over()
         return None
-
-    def _late(self) -> None:
-        self.close(faults.UNANSWERED)
 
     # -- what the parser tells -----------------------------------------------------------------
 
@@ -187,6 +189,7 @@ class Connection(asyncio.Protocol):
     def _end(self, fault: Fault) -> None:
         """Give whoever waits the answer as far as it is known, or else the fault."""
         waiter, self._waiter = self._waiter, None
+        self.deadline = float("inf")
         if waiter is None or waiter.done():
             return
         if 100 <= self._status <= 599:

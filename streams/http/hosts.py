@@ -32,6 +32,8 @@ class Host:
     #: Something could not be reached: ask the resolver again soon.
     doubted: bool = False
     pools: dict[tuple[Address, int, bool], Pool] = field(default_factory=dict)
+    #: Those of the address in use, by port and TLS: an address takes long to hash.
+    _current: dict[tuple[int, bool], Pool] = field(default_factory=dict)
 
     @property
     def address(self) -> Address:
@@ -39,11 +41,15 @@ class Host:
 
     def pool(self, port: int, tls: bool) -> Pool:
         """The connections to `address` and nowhere else."""
+        current = self._current.get((port, tls))
+        if current is not None:
+            return current
         key = self.addresses[0], port, tls
         pool = self.pools.get(key)
         if pool is None:
             server_name = self.name.strip("[]").removesuffix(".") if tls else None
             pool = self.pools[key] = Pool(self.address, port, server_name, self.style)
+        self._current[port, tls] = pool
         return pool
 
     def fresh(self, now: float) -> bool:
@@ -53,6 +59,7 @@ class Host:
         """Take what the resolver says; the address in use stays in use if it is still among them."""
         first = [self.address] if self.addresses and self.address in found else []
         self.addresses = [*first, *(address for address in found if address not in first)]
+        self._current.clear()
         for key in [key for key in self.pools if key[0] not in found]:
             self.pools.pop(key).retire()
         self.resolved_at, self.doubted = now, False
@@ -62,6 +69,7 @@ class Host:
         self.doubted = True
         if self.address == address:
             self.addresses = [*self.addresses[1:], address]
+            self._current.clear()
 
     def retire(self) -> None:
         """Let go of all connections; those in use have their answer first."""

@@ -14,6 +14,9 @@ from streams.http.faults import Fault
 #: Idle connections are closed by us before the far end does it: Node.js and uvicorn do after 5 s. A
 #: request that meets the far end's close on its way is an ambiguous failure.
 IDLE_S = 4.0
+#: How often it is looked whether a request is past its deadline. A timer for each would cost more than the
+#: looking: hardly any is ever due.
+WATCH_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Pool:
     _all: set[Connection] = field(default_factory=set)
     _retired: bool = False
     _sweep: asyncio.TimerHandle | None = None
+    _watch: asyncio.TimerHandle | None = None
 
     def take(self) -> Connection | None:
         """The connection that was used last, if it is still good."""
@@ -82,6 +86,21 @@ class Pool:
         self.retire()
         for connection in list(self._all):
             connection.close()
+
+    def asked(self, connection: Connection) -> None:
+        """Look after its deadline from time to time."""
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(WATCH_S, self._expire)
+
+    def _expire(self) -> None:
+        self._watch = None
+        now = time.monotonic()
+        under_way = [connection for connection in self._all if connection.deadline < float("inf")]
+        for connection in under_way:
+            if connection.deadline <= now:
+                connection.expire()
+        if under_way:
+            self._watch = asyncio.get_running_loop().call_later(WATCH_S, self._expire)
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection that is closed."""

@@ -19,16 +19,20 @@ def encode(request: Request, target: Target) -> bytes | Fault:
     """The request, its body included. Names of headers go out as they are, values as UTF-8."""
     if not _is_token(request.method):
         return INVALID
-    lines = []
-    for name, value in request.headers.items():
-        if not _is_token(name) or _UNWRITABLE.search(value):
-            return INVALID
-        lines.append(f"{name}: {value}\r\n")
-    head = f"{request.method}{target.rest}{''.join(lines)}content-length: {len(request.body)}\r\n\r\n"
+    lines = [_line(*header) for header in request.headers.items()]
+    if None in lines:
+        return INVALID
+    head = f"{request.method}{target.rest}{''.join(lines)}content-length: {len(request.body)}\r\n\r\n"  # type: ignore[arg-type]
     try:
         return head.encode() + request.body
     except UnicodeEncodeError:  # half a surrogate pair
         return INVALID
+
+
+@lru_cache(maxsize=1024)  # most headers of a destination are always the same
+def _line(name: str, value: str) -> str | None:
+    """The line of a header; None if it can't be written."""
+    return None if not _is_token(name) or _UNWRITABLE.search(value) else f"{name}: {value}\r\n"
 
 
 @lru_cache(maxsize=1024)

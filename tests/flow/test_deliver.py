@@ -18,6 +18,7 @@ from streams.records import Attempt
 from streams.request import Client
 from streams.scan import Fetched
 from streams.settle import Settler
+from streams.slots import Slots
 from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked
 
 TOPIC = NAMES.deliver("crm")
@@ -57,7 +58,7 @@ def delivery(post: Post, there: Destination, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def delivering(bound: Bound, post: Post, there: Destination) -> Delivery:
-    lane = Lane(bound, there, asyncio.Semaphore(3), Masking([]))
+    lane = Lane(bound, there, Slots(3), Masking([]))
     return Delivery({TOPIC: lane}, Decoder(), Settler(post.letters, NAMES, "w1"), POLICY)
 
 
@@ -138,7 +139,7 @@ async def test_an_event_whose_settling_is_cancelled_is_not_done_and_its_slot_is_
     await delivery.tasks.cancel()
 
     assert finished(one) == []
-    assert delivery.lanes[TOPIC].slots._value == 3
+    assert delivery.lanes[TOPIC].slots.free == 3
 
 
 async def test_one_that_can_not_be_written_does_not_hold_up_the_slots_of_others_for_ever(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from streams import fetch, transport
 from streams.demo.broker import LocalKafka
 from tests.broker import Broker
+from tests.integration import impatient
 from tests.integration.group import assert_all_committed
 from tests.integration.harness import assert_books_balance, track, wait_until, world
 from tests.integration.load import load
@@ -83,14 +83,14 @@ def test_a_worker_ends_in_time_while_the_broker_is_away(
 ) -> None:
     with world(own_broker, prefix, tmp_path, {"crm": {}}, worker={"drain": "3s"}) as w:
         # Given requests whose outcome can't be written any more
-        first = w.start_worker()
+        first = w.start_worker(module="tests.integration.impatient", session_timeout=w.brief)
         w.there.delay_s = 0.1
         w.send(*[track(f"e{number}") for number in range(300)])
         wait_until("requests under way", lambda: len(w.there.arrivals()) >= 50)
         own_broker.kill()
 
         # Then the worker ends all the same, and when all is back, nothing is missing
-        assert first.terminate() < 3 + transport.COMMIT_S + fetch.LEAVE_S + OVERHEAD_S
+        assert first.terminate() < 3 + 2 * impatient.END_S + OVERHEAD_S
         own_broker.start()
         w.start_worker()
         assert_books_balance(w, once=False)

@@ -110,8 +110,8 @@ def test_a_drain_waits_only_for_what_was_begun() -> None:
 
 
 def test_a_full_window_has_room_again_when_its_oldest_batch_is_complete() -> None:
-    freed: list[None] = []
-    flights = Flights(lambda _: 2, lambda: freed.append(None))
+    freed: list[object] = []
+    flights = Flights(lambda _: 2, freed.append)
     first, second = batch(1), batch(2)
     flights.add(first)
     assert TP not in flights.full

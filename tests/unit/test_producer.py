@@ -1,7 +1,7 @@
 """`send` returns when all is confirmed, whatever librdkafka does meanwhile."""
 
 import asyncio
-import queue
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -32,7 +32,8 @@ class Librdkafka:
         self.config = config
         self.written: list[bytes] = []
         self.held: list[Report] = []
-        self._reports: queue.SimpleQueue[tuple[Report, KafkaError | None]] = queue.SimpleQueue()
+        self.polls = 0
+        self._reports: deque[tuple[Report, KafkaError | None]] = deque()
         self._fatal: KafkaError | None = None
         self.made.append(self)
 
@@ -49,34 +50,30 @@ class Librdkafka:
             return
         if step is None:
             self.written.append(value)
-        self._reports.put((on_delivery, step))
+        self._reports.append((on_delivery, step))
 
     def fail(self) -> None:
         """The sequence is lost: poll says so, once, and nothing is taken any more."""
         self._fatal = FATAL
-        self._reports.put((self._raise, None))
+        self._reports.append((self._raise, None))
 
     def _raise(self, _error: KafkaError | None, _message: Any) -> None:
         raise KafkaException(FATAL)
 
     def poll(self, timeout: float) -> None:
-        try:
-            report, error = (
-                self._reports.get(timeout=min(timeout, 0.01)) if timeout else self._reports.get_nowait()
-            )
-        except queue.Empty:
-            return
-        report(error, None)
+        assert not timeout, "the event loop may not wait here"
+        self.polls += 1
+        while self._reports:
+            report, error = self._reports.popleft()
+            report(error, None)
 
     def purge(self) -> None:
         for report in self.held:
-            self._reports.put((report, PURGED))
+            self._reports.append((report, PURGED))
         self.held.clear()
 
-    def flush(self, timeout: float) -> None: ...
-
     def __len__(self) -> int:
-        return len(self.held) + self._reports.qsize()
+        return len(self.held) + len(self._reports)
 
 
 @pytest.fixture
@@ -166,8 +163,8 @@ async def test_a_record_that_is_not_even_taken_is_no_different_from_one_that_fai
 async def test_a_fatal_error_is_survived_by_a_new_producer_which_writes_what_the_old_one_held(
     kafka: Producer,
 ) -> None:
-    # librdkafka raises it from poll, in nobody's record: the polling thread died of it, and with it
-    # every `send` that was under way, for ever.
+    # librdkafka raises it from poll, in nobody's record: who polls must not end of it, else every `send`
+    # that is under way waits for ever.
     Librdkafka.script = {b"a": [HOLD], b"b": [HOLD]}
     sends = [asyncio.ensure_future(kafka.send(letters(value))) for value in (b"a", b"b")]
     await until(lambda: len(Librdkafka.made[0].held) == 2)
@@ -203,3 +200,55 @@ async def test_a_send_that_is_cancelled_does_not_disturb_the_others(kafka: Produ
 
 async def test_nothing_to_send_is_sent_at_once(kafka: Producer) -> None:
     await asyncio.wait_for(kafka.send([]), 1)
+
+
+async def test_reports_are_looked_for_while_some_are_to_come_and_no_longer(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [HOLD]}
+    sending = asyncio.ensure_future(kafka.send(letters(b"a")))
+    await until(lambda: Librdkafka.made[0].polls > 3)
+
+    Librdkafka.made[0].held[0](None, None)
+    await asyncio.wait_for(sending, 5)
+    await asyncio.sleep(0.01)
+    polls = Librdkafka.made[0].polls
+    await asyncio.sleep(0.05)
+
+    assert Librdkafka.made[0].polls == polls
+
+
+async def test_a_send_that_is_cancelled_at_a_full_queue_is_not_waited_for(kafka: Producer) -> None:
+    # Its reports never come: they would be looked for as long as the process lives, and every close be late.
+    Librdkafka.script = {b"b": [BufferError()] * 1000}
+    given_up = asyncio.ensure_future(kafka.send(letters(b"a", b"b")))
+    await until(lambda: written() == [b"a"])
+    given_up.cancel()
+    await asyncio.wait([given_up])
+
+    async with asyncio.timeout(1):
+        await kafka.close(timeout_s=5)
+
+
+async def test_close_waits_for_what_is_on_its_way(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [HOLD]}
+    sending = asyncio.ensure_future(kafka.send(letters(b"a")))
+    await until(lambda: Librdkafka.made[0].held)
+    closing = asyncio.ensure_future(kafka.close(timeout_s=5))
+    await asyncio.sleep(0.03)
+    assert not closing.done()
+
+    Librdkafka.made[0].held[0](None, None)
+
+    await asyncio.wait_for(asyncio.gather(closing, sending), 1)
+
+
+async def test_close_gives_up_in_time_on_what_is_never_reported(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [HOLD]}
+    sending = asyncio.ensure_future(kafka.send(letters(b"a")))
+    await until(lambda: Librdkafka.made[0].held)
+
+    async with asyncio.timeout(1):
+        await kafka.close(timeout_s=0.05)
+
+    assert not sending.done()
+    sending.cancel()
+    Librdkafka.made[0].held[0](None, None)  # for the fixture, which closes it once more

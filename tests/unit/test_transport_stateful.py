@@ -70,6 +70,47 @@ class Kafka:
             self.committed[tp] = offset + 1
 
 
+class Source:
+    """As `streams.inflow`: a look under way is answered by a rule, or with nothing once partitions end."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.kafka = kafka
+        self.reads: set[TP] = set()
+        self.wanted: Container[TP] = ()
+        self.answer: asyncio.Future[dict[TP, list[Any]]] | None = None
+
+    async def begin(self, partitions: set[TP]) -> dict[TP, int]:
+        self.end()
+        self.reads = set(partitions)
+        self.kafka.position = dict(self.kafka.committed)
+        return {}
+
+    def end(self) -> None:
+        self.reads = set()
+        if self.waits and self.answer is not None:
+            self.answer.set_result({})
+
+    @property
+    def waits(self) -> bool:
+        return self.answer is not None and not self.answer.done()
+
+    async def take(self, wanted: Container[TP], timeout: float) -> dict[TP, list[Any]]:
+        self.wanted, self.answer = wanted, asyncio.get_running_loop().create_future()
+        return await self.answer
+
+    def give(self, count: int) -> None:
+        """Hand out so many records of each partition that is wanted; the next look begins behind them."""
+        wanted = [tp for tp in PARTITIONS if tp in self.reads and tp in self.wanted]
+        found = {tp: there for tp in wanted if (there := self.kafka.there(tp, count))}
+        for tp, there in found.items():
+            self.kafka.position[tp] = there[-1].offset + 1
+        assert self.answer is not None
+        self.answer.set_result(found)
+
+    def look_again(self, tp: Partition) -> None:
+        """Rules look often enough."""
+
+
 class Attempt:
     """The work on one record, until a rule says how it ends."""
 
@@ -105,8 +146,7 @@ class Machine(RuleBasedStateMachine):
         self.done: set[tuple[int, TP, int]] = set()
         self.attempts: list[Attempt] = []
         self.fetching: asyncio.Task[None] | None = None
-        self.answer: asyncio.Future[dict[TP, list[Any]]] | None = None
-        self.wanted: Container[TP] = ()
+        self.source = Source(self.kafka)
         self.revoking: asyncio.Task[None] | None = None
         self.commits_hang = False
         self.run(self._start())
@@ -121,16 +161,13 @@ class Machine(RuleBasedStateMachine):
         async def callback(*_: Any) -> None: ...
 
         self.consumer: Any = transport.Consumer(app.transport, callback, callback, callback)
-        self.consumer._getmany, self.consumer._commit = self._getmany, self._commit
-        self.consumer.seek_to_committed = self._seek_to_committed
+        self.consumer._inflow = self.source  # type: ignore[assignment]
+        self.consumer._commit = self._commit
+        self.consumer.assignment = lambda: set(self.kafka.ours)
         self.patch.setattr(driver.Consumer, "on_partitions_revoked", _nothing)
         self.patch.setattr(driver.Consumer, "on_partitions_assigned", _nothing)
         self.slots = asyncio.Semaphore(SLOTS)
         self.dispatcher, self.tasks = Dispatcher("work", self._begin), Tasks()
-
-    async def _getmany(self, wanted: Container[TP], timeout: float) -> dict[TP, list[Any]]:
-        self.wanted, self.answer = wanted, self.loop.create_future()
-        return await self.answer
 
     async def _commit(self, offsets: dict[TP, int]) -> bool:
         while self.commits_hang:
@@ -140,10 +177,6 @@ class Machine(RuleBasedStateMachine):
             return False
         self.kafka.commit(offsets)
         return True
-
-    async def _seek_to_committed(self) -> dict[TP, int]:
-        self.kafka.position = dict(self.kafka.committed)
-        return {}
 
     async def _fetch(self) -> None:
         async for _, message in self.consumer.getmany(1.0):
@@ -225,18 +258,11 @@ class Machine(RuleBasedStateMachine):
         self.ask()
         self.take(count, True)
 
-    @precondition(lambda self: self.answer is not None and not self.answer.done())
+    @precondition(lambda self: self.source.waits)
     @rule(count=st.integers(0, 4), flow=st.booleans())
     def take(self, count: int, flow: bool) -> None:
-        """The consumer's thread takes what is there and hands it over; other things may come between."""
-        found: dict[TP, list[Any]] = {}
-        if not self.consumer.overtaken:
-            wanted = [tp for tp in PARTITIONS if tp in self.kafka.ours and tp in self.wanted]
-            found = {tp: there for tp in wanted if (there := self.kafka.there(tp, count))}
-            for tp, there in found.items():
-                self.kafka.position[tp] = there[-1].offset + 1
-        assert self.answer is not None
-        self.answer.set_result(found)
+        """What is there is handed out; other things may come before it is used."""
+        self.source.give(count)
         if flow:
             self.turn()
 
@@ -407,7 +433,7 @@ class Machine(RuleBasedStateMachine):
                 self.assign(set(PARTITIONS), 0, False)
             if self.fetching is None or self.fetching.done():
                 self.ask()
-            if self.answer is not None and not self.answer.done():
+            if self.source.waits:
                 self.take(3, True)
             for attempt in self.under_way:
                 attempt.succeed()

@@ -1,0 +1,266 @@
+"""What a worker reads: librdkafka fetches the partitions that the group has given us, and nothing else.
+
+Who is in the group and what is committed is aiokafka's business (`streams.membership`). Records are not:
+aiokafka has one request per broker under way, leaves out of it whatever was handed out a moment ago, and
+walks through every partition and every record in Python, on a thread that contends with the event loop for
+the interpreter (docs/decisions.md, "Who fetches"). librdkafka does all of that in C, on threads of its own.
+
+What is read lies here, by partition, until the window of its partition has room. So that one destination's
+backlog neither fills memory nor stands before another's records, a partition of which enough lies here is
+paused at librdkafka; that throws away at most the fetch that is under way for it.
+
+Nobody waits in librdkafka: confluent-kafka lets one thread at a time use a consumer, and whoever else calls
+it stands still meanwhile. So the event loop looks every few milliseconds.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from streams.flight import Partition, Record
+from streams.scan import Fetched, patiently
+
+log = logging.getLogger(__name__)
+
+#: Records handed out at once of one partition; and messages taken from librdkafka at once.
+MOST, MOST_AT_ONCE = 500, 1000
+#: With so many lying here, or the bytes of four fetches, a partition is paused; with so few it goes on.
+ENOUGH, FEW = 4 * MOST, MOST
+#: Bytes of one fetch from one partition: at most, at least, and for all partitions together.
+FETCH_BYTES, LEAST_FETCH_BYTES, ALL_FETCH_BYTES = 256 * 1024, 16 * 1024, 64 * 1024 * 1024
+#: How often it is looked whether something came: now, and when nothing has come for some time.
+SOON_S, SELDOM_S, QUIET_S = 0.002, 0.005, 1.0
+#: How often everything that lies here is looked at, and not only what somebody said has come or is wanted.
+ALL_S = 1.0
+#: How long a look-up of what is committed may take.
+TIMEOUT_S = 30.0
+
+SETTINGS = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_uncommitted",
+    "check.crcs": True,
+    "queued.min.messages": MOST,  # of a partition, in librdkafka: we keep what there is to be kept
+    "fetch.wait.max.ms": 50,
+    "fetch.queue.backoff.ms": 10,
+    "fetch.error.backoff.ms": 100,
+    "reconnect.backoff.max.ms": 1000,
+    "max.poll.interval.ms": 86_400_000,
+}
+#: What a broker says for good: somebody must grant a right.
+FOR_GOOD = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError._AUTHENTICATION,
+        KafkaError._FATAL,
+    }
+)
+
+
+class Lying:
+    """What was read of one partition and not handed out."""
+
+    __slots__ = ("bytes", "paused", "records")
+
+    def __init__(self) -> None:
+        self.records: deque[Fetched] = deque()
+        self.bytes = 0
+        self.paused = False
+
+    def cut(self) -> list[Fetched]:
+        """Hand out the first MOST."""
+        records = self.records
+        if len(records) <= MOST:
+            found = list(records)
+            records.clear()
+            self.bytes = 0
+        else:
+            found = [records.popleft() for _ in range(MOST)]
+            self.bytes -= sum(len(record.value or b"") for record in found)
+        return found
+
+
+class Inflow:
+    """Reads the partitions of one assignment after the other; made and used on the event loop.
+
+    Args:
+        config: of the connection.
+        group: whose commits are read.
+        partitions: how many there may be; what one fetch brings of each depends on it.
+    """
+
+    def __init__(self, config: Mapping[str, Any], group: str, partitions: int = 1) -> None:
+        self.fetch_bytes = max(LEAST_FETCH_BYTES, min(FETCH_BYTES, ALL_FETCH_BYTES // max(1, partitions)))
+        self._loop = asyncio.get_running_loop()
+        own = {"group.id": group, "max.partition.fetch.bytes": self.fetch_bytes}
+        logger = logging.getLogger("streams.librdkafka")
+        self._config = {**config, **SETTINGS, **own, "logger": logger}
+        self._kafka = Consumer(self._config)
+        self._there: dict[tuple[str, int], Lying] = {}  #: every partition that is read
+        self._ready: dict[tuple[str, int], Lying] = {}  #: those of which something lies here
+        #: Those that may be wanted. To ask for all, each time, would take a core where thousands lie here.
+        self._candidates: set[tuple[str, int]] = set()
+        self._came_at = self._all_at = 0.0  #: by the loop's clock
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: KafkaException | None = None
+        self._assignments = 0
+
+    # -- which partitions ----------------------------------------------------------------------
+
+    async def begin(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Read these from now on, each from what is committed; returns what is, where anything is.
+
+        Raises:
+            KafkaException: the brokers do not say what is committed.
+        """
+        self.end()
+        assignment, wanted = self._assignments, [TopicPartition(*tp) for tp in partitions]
+        committed = await asyncio.to_thread(self._committed, wanted) if wanted else {}
+        if assignment == self._assignments and wanted:
+            starts = {(tp.topic, tp.partition): OFFSET_BEGINNING for tp in wanted} | committed
+            self._there = {tp: Lying() for tp in starts}
+            self._kafka.assign([TopicPartition(*tp, offset) for tp, offset in starts.items()])
+        return committed
+
+    def end(self) -> None:
+        """Read nothing more, and forget what lies here."""
+        self._assignments += 1
+        paused = [TopicPartition(*tp) for tp, lying in self._there.items() if lying.paused]
+        self._there, self._ready, self._candidates = {}, {}, set()
+        if paused:  # it would stay paused when it is assigned again
+            self._kafka.resume(paused)
+        self._kafka.unassign()
+        self._wake()
+
+    def _committed(self, wanted: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        """Asked by a client of its own, on another thread: nobody else may have to wait for the answer."""
+        asking = Consumer(self._config)
+
+        def ask() -> dict[tuple[str, int], int]:
+            answer = asking.committed(wanted, timeout=TIMEOUT_S)
+            for tp in answer:
+                if tp.error:
+                    raise KafkaException(tp.error)
+            return {(tp.topic, tp.partition): tp.offset for tp in answer if tp.offset >= 0}
+
+        try:
+            return patiently(ask)
+        finally:
+            asking.close()
+
+    # -- what there is -------------------------------------------------------------------------
+
+    async def take(self, wanted: Container[Any], timeout: float) -> dict[Partition, list[Record]]:  # noqa: ASYNC109
+        """What lies here of the partitions that are wanted, or comes within `timeout` seconds.
+
+        Raises:
+            KafkaException: the brokers don't let us read, and won't.
+        """
+        deadline, assignment = self._loop.time() + timeout, self._assignments
+        while True:
+            self._keep(self._kafka.consume(MOST_AT_ONCE, 0))
+            if self._error is not None:
+                raise self._error
+            found = self._hand_out_all(wanted)
+            if found or (left := deadline - self._loop.time()) <= 0:
+                return found
+            await self._wait(min(left, self._interval))
+            if assignment != self._assignments:
+                return {}
+
+    def look_again(self, tp: tuple[str, int]) -> None:
+        """The window of a partition has room: what lies here of it may be wanted."""
+        if tp in self._ready:
+            self._candidates.add(tp)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _hand_out_all(self, wanted: Container[Any]) -> dict[Partition, list[Record]]:
+        now = self._loop.time()
+        if now > self._all_at + ALL_S:
+            self._all_at = now
+            self._candidates.update(self._ready)
+        candidates, self._candidates = self._candidates, set()
+        return {Partition(*tp): self._hand_out(tp) for tp in candidates if tp in wanted}
+
+    def _hand_out(self, tp: tuple[str, int]) -> list[Record]:
+        lying = self._ready[tp]
+        found = lying.cut()
+        if lying.records:
+            self._candidates.add(tp)
+        else:
+            del self._ready[tp]
+        if lying.paused and len(lying.records) < FEW:
+            lying.paused = False
+            self._kafka.resume([TopicPartition(*tp)])
+        return found  # type: ignore[return-value]
+
+    @property
+    def _interval(self) -> float:
+        return SOON_S if self._loop.time() - self._came_at < QUIET_S else SELDOM_S
+
+    async def _wait(self, seconds: float) -> None:
+        """For so long, or until what lies here may be wanted."""
+        waiter = self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self._wake)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def _keep(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        self._came_at = self._loop.time()
+        touched: dict[tuple[str, int], Lying] = {}
+        for message in messages:
+            if message.error() is not None:
+                self._failed(message)
+                continue
+            record = Fetched.of(message)
+            tp = record.topic, record.partition
+            lying = self._there.get(tp)
+            if lying is None:
+                continue  # of an assignment before
+            lying.records.append(record)
+            lying.bytes += len(record.value or b"")
+            touched[tp] = lying
+        self._ready.update(touched)
+        self._candidates.update(touched)
+        self._pause(touched)
+
+    def _pause(self, touched: Mapping[tuple[str, int], Lying]) -> None:
+        """Have no more fetched of what lies here in plenty."""
+        most = 4 * self.fetch_bytes
+        plenty = [
+            tp
+            for tp, lying in touched.items()
+            if not lying.paused and (len(lying.records) >= ENOUGH or lying.bytes >= most)
+        ]
+        for tp in plenty:
+            touched[tp].paused = True
+        if plenty:
+            self._kafka.pause([TopicPartition(*tp) for tp in plenty])
+
+    def _failed(self, message: Message) -> None:
+        error = message.error()
+        if error.code() in FOR_GOOD:
+            self._error = KafkaException(error)
+        else:
+            where = message.topic(), message.partition()
+            log.warning("fetch.failed topic=%s partition=%s error=%s", *where, error.name())
+
+    async def close(self) -> None:
+        """Read nothing more, ever."""
+        self.end()
+        await asyncio.to_thread(self._kafka.close)

@@ -1,0 +1,74 @@
+"""Outcomes are written together: those that come within a moment of each other, whatever they are of.
+
+One record at a time, a third of what an event costs would be the writing: a coroutine, a ticket, a future and
+a turn of the event loop for each.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from streams import failpoints
+from streams.dispatch import Tasks, until_done
+from streams.flight import Batch
+from streams.settle import Settler, Stray, Verdict
+
+log = logging.getLogger(__name__)
+
+#: How long an outcome waits for others.
+GATHER_S = 0.01
+
+
+class Ended(NamedTuple):
+    """How some records of a batch ended."""
+
+    batch: Batch
+    #: Which of them, by index.
+    records: range
+    ends: Sequence[Verdict | Stray]
+
+
+class Settling:
+    """Has outcomes written, and then says that their records are done."""
+
+    def __init__(self, settler: Settler, tasks: Tasks) -> None:
+        self._settler = settler
+        self._tasks = tasks
+        self._taken: list[Ended] = []
+
+    def take(self, ended: Ended) -> None:
+        """See to these. Whatever fails, the records are done only when their outcome is durable."""
+        self._taken.append(ended)
+        if len(self._taken) == 1:
+            asyncio.get_running_loop().call_later(GATHER_S, self._begin)
+
+    def _begin(self) -> None:
+        taken, self._taken = self._taken, []
+        self._tasks.spawn(self._together(taken))
+
+    async def _together(self, taken: Sequence[Ended]) -> None:
+        """All at once; where that fails, or where it is not certain that they are ours, each by itself."""
+        ours = [ended for ended in taken if ended.batch.certain]
+        others = [ended for ended in taken if not ended.batch.certain]
+        try:
+            await self._settler.settle([end for ended in ours for end in ended.ends])
+        except Exception:
+            log.exception("settle.error outcomes=%d: again, each by itself", len(ours))
+            others = list(taken)
+        else:
+            _done(ours)
+        for ended in others:
+            self._tasks.spawn(self._alone(ended))
+
+    async def _alone(self, ended: Ended) -> None:
+        await until_done("settle", ended.batch, lambda: self._settler.settle(ended.ends))
+        _done([ended])
+
+
+def _done(settled: Sequence[Ended]) -> None:
+    if failpoints.ARMED and settled:
+        failpoints.hit("after-settle")
+    for batch, records, _ in settled:
+        for index in records:
+            batch.done(index)
