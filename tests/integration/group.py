@@ -46,7 +46,7 @@ def lag(world: World) -> dict[Partition, int]:
 
 def assert_all_committed(world: World) -> None:
     """Nothing is stuck: every partition is committed up to its end, as soon as the workers had time to."""
-    wait_until(f"all committed, but for {lag(world)}", lambda: not lag(world), 15)
+    wait_until(f"all committed, but for {lag(world)}", lambda: not lag(world))
 
 
 def _consumed(world: World, scanner: Scanner) -> list[Partition]:

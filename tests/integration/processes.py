@@ -2,9 +2,11 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,13 +18,30 @@ from streams.demo import leash, ports
 T = TypeVar("T")
 
 
-def wait_until(what: str, condition: Callable[[], T], within_s: float = 30, every_s: float = 0.05) -> T:
+def wait_until(what: str, condition: Callable[[], T], within_s: float = 60, every_s: float = 0.05) -> T:
     """The condition's value as soon as it is true; fails with `what` when it never is."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
         time.sleep(every_s)
     return value
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """What is started meanwhile ends by SIGINT. Else it would ignore it wherever we do: a shell that starts
+    a job in the background lets it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a process was stopped (SIGSTOP), by others or by itself at a failpoint."""
+    asked = ["ps", "-o", "stat=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.startswith("T")
 
 
 class Worker:
@@ -49,7 +68,7 @@ class Worker:
         """Everything it has logged."""
         return self.log.read_text(errors="replace")
 
-    def wait_ready(self, within_s: float = 30) -> None:
+    def wait_ready(self, within_s: float = 60) -> None:
         """Return when it is started; it may still be waiting for partitions (`World.wait_members`)."""
         wait_until(
             f"worker.ready in {self.log}", lambda: "worker.ready" in self.text() or not self.alive, within_s
@@ -74,7 +93,7 @@ class Worker:
 
     def get(self, path: str) -> httpx.Response:
         """Ask its own pages; it must have been started with a port."""
-        return httpx.get(f"http://{ports.LOOPBACK}:{self.port}{path}", timeout=5, trust_env=False)
+        return httpx.get(f"http://{ports.LOOPBACK}:{self.port}{path}", timeout=20, trust_env=False)
 
     def _end(self, how: signal.Signals, within_s: float) -> float:
         began = time.monotonic()

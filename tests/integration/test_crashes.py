@@ -46,7 +46,8 @@ def test_a_worker_killed_during_deliveries_loses_nothing_and_repeats_only_what_i
 ) -> None:
     with world(broker, prefix, tmp_path, DESTINATIONS, kafka={"partitions": 4}) as w:
         # Given two workers that share the load
-        victim = w.start_worker()
+        victim = w.start_worker(session_timeout=w.brief)
+        w.wait_members(1)
         [first] = assignment(w)
         w.start_worker()
         w.wait_members(2)
@@ -70,12 +71,12 @@ def test_workers_killed_at_random_moments_lose_nothing(broker: Broker, prefix: s
     chance = random.Random(seed := secrets.randbits(32))
     print(f"seed {seed}")  # noqa: T201 - seen when it fails
     with world(broker, prefix, tmp_path, DESTINATIONS, kafka={"partitions": 4}) as w:
-        alive = w.start_workers(2)
+        alive = w.start_workers(2, session_timeout=w.brief)
         with load(w, 100, hostile) as coming:
             for _ in range(3):
                 coming.wait_taken(chance.randint(1, 400))
                 alive.pop(chance.randrange(2)).kill()
-                alive.append(w.start_worker())
+                alive.append(w.start_worker(session_timeout=w.brief))
 
         assert_books_balance(w, once=False)
         assert_all_committed(w)
@@ -86,7 +87,7 @@ def test_a_frozen_worker_thaws_and_takes_nothing_back_from_its_successor(
 ) -> None:
     with world(broker, prefix, tmp_path, DESTINATIONS, kafka={"partitions": 4}) as w:
         # Given a worker that stands still beyond its session, with requests under way and commits due,
-        frozen = w.start_worker()
+        frozen = w.start_worker(session_timeout=w.brief)
         w.there.delay_s = 0.02
         with load(w, 300) as coming:
             coming.wait_taken(300)

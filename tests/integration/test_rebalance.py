@@ -5,10 +5,12 @@ from pathlib import Path
 
 from tests.broker import Broker
 from tests.integration.group import assert_all_committed, assignment, moved
-from tests.integration.harness import assert_books_balance, track, world
+from tests.integration.harness import Worker, assert_books_balance, track, world
 from tests.integration.load import load
 
 DESTINATIONS: Mapping[str, Mapping[str, object]] = {"crm": {}, "ads": {}}
+#: A session that outlasts a restart on a slow machine.
+LONG = "30s"
 
 
 def test_workers_that_join_and_leave_under_load_lose_and_repeat_nothing(
@@ -88,7 +90,10 @@ def test_a_static_member_that_restarts_within_its_session_moves_nothing(
 ) -> None:
     with world(broker, prefix, tmp_path, DESTINATIONS, kafka={"partitions": 4}) as w:
         # Given two workers with names that survive a restart
-        one, two = w.start_worker("--instance-id", "one"), w.start_worker("--instance-id", "two")
+        def start(name: str, session: str = "6s") -> Worker:
+            return w.start_worker("--instance-id", name, ready=False, session_timeout=session)
+
+        one, two = start("one", LONG), start("two")
         w.wait_members(2)
         before, rebalances = assignment(w), two.text().count("it is rebalancing")
         with load(w, 100) as coming:
@@ -96,7 +101,7 @@ def test_a_static_member_that_restarts_within_its_session_moves_nothing(
 
             # When one of them restarts
             one.terminate()
-            w.start_worker("--instance-id", "one")
+            start("one", LONG).wait_ready()
             coming.wait_taken(200)
 
         # Then the other was never asked to rejoin, and everybody has what they had

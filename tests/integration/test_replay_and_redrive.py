@@ -5,13 +5,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import NewTopic
 
-from streams import codec
+from streams import codec, failpoints
 from streams.headers import Source
-from streams.records import Routed, readable
 from tests.broker import Broker
 from tests.integration.harness import (
     Destinations,
@@ -24,6 +24,7 @@ from tests.integration.harness import (
     wait_until,
     world,
 )
+from tests.integration.processes import interruptible, stands_still
 
 DESTINATIONS: Destinations = {"crm": {"when": {"types": ["track"]}}, "ads": {}}
 HOUR_MS = 3_600_000
@@ -102,31 +103,40 @@ def test_an_archived_topic_is_replayed_with_todays_filters_and_fates(w: World) -
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_replay_that_was_interrupted_goes_on_where_it_was(w: World, how: signal.Signals) -> None:
-    name = f"many-{how.name.lower()}"
-    events = [track(f"{name}-{number}") for number in range(MANY)]
-    sources = archive(w, name, events)
-    arguments = ["replay", "-d", "crm", "--topic", w.prefix + name, "--from", "1h", "--id", name]
-    slowly = w.command(*arguments, "--rate", "200")
-    with subprocess.Popen(slowly, env=w.environment, stderr=subprocess.PIPE, text=True) as first:
-        wait_until("the first part to be replayed", lambda: noted(w, name))
-        first.send_signal(how)
-        _, said = first.communicate(timeout=20)
-    assert first.returncode != 0
-    assert how == signal.SIGKILL or f"To go on: distributary replay --id {name} --destination crm" in said
-    rest = w.cli(*arguments, "--json").json["records"]
-    assert 0 < rest < MANY
-    for source in sources:
-        w.expect(source, "crm", "delivered", replay=name)
-    books = assert_books_balance(w, once=False)
-    arrivals = [arrival for arrival in w.there.arrivals(path="crm") if arrival.event.startswith(name)]
-    assert MANY <= len(arrivals) <= MANY + 200  # at most the chunk that was under way is repeated
-    assert books.destinations["crm"].duplicates >= len(arrivals) - MANY
+def test_a_replay_that_was_interrupted_goes_on_where_it_was(
+    broker: Broker, prefix: str, tmp_path: Path, how: signal.Signals
+) -> None:
+    with world(broker, prefix, tmp_path, DESTINATIONS) as w:
+        w.start_worker(ready=False)
+        sources = archive(w, "many", [track(f"e{number}") for number in range(MANY)])
+        arguments = ["replay", "-d", "crm", "--topic", f"{prefix}many", "--from", "1h", "--id", "long"]
+        said = interrupted(w, arguments, how)
+        assert how == signal.SIGKILL or "To go on: distributary replay --id long --destination crm" in said
+        rest = w.cli(*arguments, "--json").json["records"]
+        assert 0 < rest < MANY
+        for source in sources:
+            w.expect(source, "crm", "delivered", replay="long")
+        books = assert_books_balance(w, once=False)
+        arrivals = w.there.arrivals(path="crm")
+        assert MANY <= len(arrivals) <= MANY + 200  # at most the chunk that was under way is repeated
+        assert books.destinations["crm"].duplicates >= len(arrivals) - MANY
 
 
-def noted(w: World, replay: str) -> bool:
-    notes = readable(Routed, (record.value for record in w.records(w.names.routed)))
-    return any(note.replay == replay for note in notes)
+def interrupted(w: World, arguments: list[str], how: signal.Signals) -> str:
+    """What a replay says that is interrupted when it has done a part: there it waits for us."""
+    env = w.environment | {failpoints.VARIABLE: "mid-replay:1=freeze"}
+    with interruptible():
+        replay = subprocess.Popen(w.command(*arguments), env=env, stderr=subprocess.PIPE, text=True)
+    with replay:
+        try:
+            wait_until("a part to be replayed", lambda: stands_still(replay.pid), 60)
+            replay.send_signal(how)
+            replay.send_signal(signal.SIGCONT)
+            _, said = replay.communicate(timeout=60)
+        finally:
+            replay.kill()
+    assert replay.returncode != 0, said
+    return said
 
 
 # -- redrive -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ PLAYED: Mapping[str, Sequence[Step]] = {
     "patient": [{"status": 429, "retry_after": 2}, 200],
     "short": [503, 200],
     "spent": [500, 500, 500, 500, 502],
-    "too long": [{"status": 503, "retry_after": 60}],
+    "too long": [{"status": 503, "retry_after": 3600}],
     "rejected": [{"status": 400, "body": REASONS}],
     "reset": ["reset", 400],
     "closed": ["close", 400],

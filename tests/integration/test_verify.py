@@ -34,7 +34,7 @@ def test_nothing_is_lost_whatever_dies_and_nothing_is_left_behind(broker: Broker
     # When some scenarios are played there
     ran = subprocess.run(
         [sys.executable, "-m", "streams.cli", "verify", "--config", str(config), *selection, "--json"],
-        env=environment, capture_output=True, text=True, timeout=170, check=False,
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
     # Then all pass, with something to show for it

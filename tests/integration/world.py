@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 from confluent_kafka import ConsumerGroupState, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from streams import codec, commands
 from streams.commands import Books
@@ -25,6 +26,9 @@ from tests.integration.scripted import Scripted
 
 #: What ${PASSWORD} in a world's config stands for.
 PASSWORD = "correct-horse-battery-staple"
+
+#: A machine that is busy may be silent for longer than the second that our brokers allow.
+SHORTEST_SESSION_MS = 2_000
 
 
 class World(Reading):
@@ -75,13 +79,27 @@ class World(Reading):
             worker.wait_ready()
         return worker
 
-    def start_workers(self, count: int, **settings: Any) -> list[Worker]:
+    def start_workers(
+        self, count: int, *options: str, module: str = "streams.cli", **settings: Any
+    ) -> list[Worker]:
         """Start several at once; returns when all have joined the group."""
-        started = [self.start_worker(ready=False, **settings) for _ in range(count)]
+        started = [self.start_worker(*options, ready=False, module=module, **settings) for _ in range(count)]
         for worker in started:
             worker.wait_ready()
         self.wait_members(len([worker for worker in self.workers if worker.alive]))
         return started
+
+    @cached_property
+    def brief(self) -> str:
+        """The session timeout of a worker that is to be missed soon: the shortest that the broker allows.
+
+        For workers that are killed. One that the others starve for so long is expelled, and what it had in
+        hand is repeated.
+        """
+        [number, *_] = self.admin.list_topics(timeout=10).brokers
+        resource = ConfigResource(ResourceType.BROKER, str(number))
+        found = self.admin.describe_configs([resource], request_timeout=10)[resource].result()
+        return f"{max(SHORTEST_SESSION_MS, int(found['group.min.session.timeout.ms'].value))}ms"
 
     def members(self) -> int:
         """How many workers share the partitions; 0 during a rebalance."""
@@ -193,6 +211,13 @@ class World(Reading):
                 return books
             assert time.monotonic() < deadline, f"not settled within {within_s:g} s: {books.as_json()}"
             time.sleep(0.1)
+
+    def one_waits(self) -> bool:
+        """Whether one event waits at each destination, and everything else has come to its end."""
+        books = self.status()
+        if books.inbound.records < len(self.sources) or books.inbound.queued:
+            return False
+        return all(line.waiting.total() == 1 and not line.queued for line in books.destinations.values())
 
     def _is_over(self, books: Books) -> bool:
         on_the_way = any(line.queued or line.waiting.total() for line in books.destinations.values())
