@@ -15,21 +15,19 @@ it stands still meanwhile. So the event loop looks every few milliseconds.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streams.backlog import ENOUGH, FEW, MOST, Backlog
 from streams.flight import Partition, Record
 from streams.scan import Fetched, patiently
 
 log = logging.getLogger(__name__)
 
-#: Records handed out at once of one partition; and messages taken from librdkafka at once.
-MOST, MOST_AT_ONCE = 500, 1000
-#: With so many lying here, or the bytes of four fetches, a partition is paused; with so few it goes on.
-ENOUGH, FEW = 4 * MOST, MOST
+#: Messages taken from librdkafka at once.
+MOST_AT_ONCE = 1000
 #: Bytes of one fetch from one partition: at most, at least, and for all partitions together.
 FETCH_BYTES, LEAST_FETCH_BYTES, ALL_FETCH_BYTES = 256 * 1024, 16 * 1024, 64 * 1024 * 1024
 #: How often it is looked whether something came: now, and when nothing has come for some time.
@@ -64,29 +62,6 @@ FOR_GOOD = frozenset(
 )
 
 
-class Lying:
-    """What was read of one partition and not handed out."""
-
-    __slots__ = ("bytes", "paused", "records")
-
-    def __init__(self) -> None:
-        self.records: deque[Fetched] = deque()
-        self.bytes = 0
-        self.paused = False
-
-    def cut(self) -> list[Fetched]:
-        """Hand out the first MOST."""
-        records = self.records
-        if len(records) <= MOST:
-            found = list(records)
-            records.clear()
-            self.bytes = 0
-        else:
-            found = [records.popleft() for _ in range(MOST)]
-            self.bytes -= sum(len(record.value or b"") for record in found)
-        return found
-
-
 class Inflow:
     """Reads the partitions of one assignment after the other; made and used on the event loop.
 
@@ -103,8 +78,8 @@ class Inflow:
         logger = logging.getLogger("streams.librdkafka")
         self._config = {**config, **SETTINGS, **own, "logger": logger}
         self._kafka = Consumer(self._config)
-        self._there: dict[tuple[str, int], Lying] = {}  #: every partition that is read
-        self._ready: dict[tuple[str, int], Lying] = {}  #: those of which something lies here
+        self._there: dict[tuple[str, int], Backlog] = {}  #: every partition that is read
+        self._ready: dict[tuple[str, int], Backlog] = {}  #: those of which something lies here
         #: Those that may be wanted. To ask for all, each time, would take a core where thousands lie here.
         self._candidates: set[tuple[str, int]] = set()
         self._came_at = self._all_at = 0.0  #: by the loop's clock
@@ -125,7 +100,7 @@ class Inflow:
         committed = await asyncio.to_thread(self._committed, wanted) if wanted else {}
         if assignment == self._assignments and wanted:
             starts = {(tp.topic, tp.partition): OFFSET_BEGINNING for tp in wanted} | committed
-            self._there = {tp: Lying() for tp in starts}
+            self._there = {tp: Backlog() for tp in starts}
             self._kafka.assign([TopicPartition(*tp, offset) for tp, offset in starts.items()])
         return committed
 
@@ -222,7 +197,7 @@ class Inflow:
         if not messages:
             return
         self._came_at = self._loop.time()
-        touched: dict[tuple[str, int], Lying] = {}
+        touched: dict[tuple[str, int], Backlog] = {}
         for message in messages:
             if message.error() is not None:
                 self._failed(message)
@@ -232,14 +207,13 @@ class Inflow:
             lying = self._there.get(tp)
             if lying is None:
                 continue  # of an assignment before
-            lying.records.append(record)
-            lying.bytes += len(record.value or b"")
+            lying.add(record)
             touched[tp] = lying
         self._ready.update(touched)
         self._candidates.update(touched)
         self._pause(touched)
 
-    def _pause(self, touched: Mapping[tuple[str, int], Lying]) -> None:
+    def _pause(self, touched: Mapping[tuple[str, int], Backlog]) -> None:
         """Have no more fetched of what lies here in plenty."""
         most = 4 * self.fetch_bytes
         plenty = [

@@ -10,7 +10,8 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
 from streams import inflow
-from streams.inflow import ENOUGH, FEW, MOST, MOST_AT_ONCE, Inflow
+from streams.backlog import ENOUGH, FEW, MOST
+from streams.inflow import MOST_AT_ONCE, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
 
 ONE, TWO = ("deliver.one", 0), ("deliver.two", 0)
