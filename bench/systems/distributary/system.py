@@ -26,11 +26,11 @@ class Distributary:
 
     def paces(self) -> Mapping[Workload, int]:
         return {
-            Workload.ROUTE: 12_000,
-            Workload.DELIVER: 4_000,
-            Workload.BATCHED: 12_000,
-            Workload.END_TO_END: 3_000,
-            Workload.RETRY: 3_000,
+            Workload.ROUTE: 20_000,
+            Workload.DELIVER: 8_000,
+            Workload.BATCHED: 20_000,
+            Workload.END_TO_END: 7_000,
+            Workload.RETRY: 6_000,
         }
 
     def install(self, home: Path) -> None:
