@@ -1,4 +1,4 @@
-"""`distributary verify` played with workers that have a mistake in them, several plays at a time.
+"""`distributary verify` played with workers that have a mistake in them, two plays at a time.
 
     @played((NO_FAULT, "forget-source"))
     def test_a_forgotten_source_header_is_found(result: Result) -> None:
@@ -23,7 +23,7 @@ from streams.verify.result import Result
 from tests.broker import Broker
 
 #: Plays under way at once: on two cores more would only slow one another down.
-TOGETHER = 3
+TOGETHER = 2
 
 
 class Play(NamedTuple):
