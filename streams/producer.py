@@ -166,12 +166,13 @@ class Producer:
         self._tickets += 1
         if self._timer is None:
             self._timer = self.loop.call_later(SOON_S, self._fetch_reports)
-        taken = _hand_over(kafka, records, ticket)
+        taken = 0
         try:
+            taken = _hand_over(kafka, records, ticket)
             while taken < len(records):  # the queue is full
                 await asyncio.sleep(0.02)
                 taken += _hand_over(kafka, records[taken:], ticket)
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or a record that librdkafka can't even be given
             ticket.withdraw(len(records) - taken)
             raise
         await ticket.future
@@ -181,7 +182,7 @@ class Producer:
 
     def _fetch_reports(self) -> None:
         """Take the delivery reports that are there, and look again while more are to come."""
-        self._timer = None
+        self._timer = self.loop.call_later(SOON_S, self._fetch_reports)  # whatever becomes of this look
         try:
             self._kafka.poll(0)
         except KafkaException as error:  # the one way to learn of it: no record's report says "fatal"
@@ -189,8 +190,9 @@ class Producer:
         for other in filter(None, (self._alone, *self._retired)):
             with contextlib.suppress(KafkaException):
                 other.poll(0)
-        if self._tickets:
-            self._timer = self.loop.call_later(SOON_S, self._fetch_reports)
+        if not self._tickets:
+            self._timer.cancel()
+            self._timer = None
 
     def _retire(self, fatal: KafkaError) -> None:
         """An idempotent producer that lost its sequence is of no more use: a new one writes what it held.

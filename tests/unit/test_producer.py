@@ -228,6 +228,36 @@ async def test_a_send_that_is_cancelled_at_a_full_queue_is_not_waited_for(kafka:
         await kafka.close(timeout_s=5)
 
 
+async def test_what_librdkafka_cannot_even_be_given_is_raised_and_not_waited_for(kafka: Producer) -> None:
+    Librdkafka.script = {b"b": [TypeError("no bytes")]}
+    with pytest.raises(TypeError):
+        await kafka.send(letters(b"a", b"b"))
+
+    async with asyncio.timeout(1):
+        await kafka.close(timeout_s=5)
+
+
+async def test_a_look_that_fails_is_not_the_last(kafka: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a report that fails as nobody foresaw, while another is to come
+    loop, unforeseen = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: unforeseen.append(context["exception"]))
+    Librdkafka.script = {b"a": [HOLD]}
+    sending = asyncio.ensure_future(kafka.send(letters(b"a")))
+    await until(lambda: Librdkafka.made[0].held)
+    real, failing = Librdkafka.poll, RuntimeError("unforeseen")
+
+    def fail(librdkafka: Librdkafka, timeout: float) -> None:
+        monkeypatch.setattr(Librdkafka, "poll", real)
+        raise failing
+
+    monkeypatch.setattr(Librdkafka, "poll", fail)
+    await until(lambda: unforeseen == [failing])
+
+    Librdkafka.made[0]._reports.append((Librdkafka.made[0].held[0], None))
+
+    await asyncio.wait_for(sending, 1)
+
+
 async def test_close_waits_for_what_is_on_its_way(kafka: Producer) -> None:
     Librdkafka.script = {b"a": [HOLD]}
     sending = asyncio.ensure_future(kafka.send(letters(b"a")))
