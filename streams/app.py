@@ -118,6 +118,7 @@ class App(faust.App):
         await super().on_start()
         settings, names, policy = self.settings, self.names, self.settings.retry.policy
         prompt, patient = self._writer("forward", PROMPT_MS), self._writer("outcome", PATIENT_MS)
+        await asyncio.gather(prompt.learn_topics(), patient.learn_topics())
         letters = Letters(prompt, names.dlq)
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
         settler = Settler(Letters(patient, names.dlq), names, self.worker_id)

@@ -59,7 +59,7 @@ class LocalKafka:
     ) -> None:
         self.folder = folder.resolve()
         self.port = port or ports.free()
-        self.node = node or Node(1, ports.free(but=self.port), cluster_id())
+        self.node = node or Node(1, ports.free(), cluster_id())
         self.listeners = tuple(listeners)
         self.heap_mb = heap_mb
         self.overrides = dict(overrides or {})

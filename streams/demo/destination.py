@@ -68,7 +68,7 @@ class DemoDestination:
     ) -> None:
         self.host = host
         self.port = port or ports.free()
-        self.tls_port = tls_port or ports.free(but=self.port)
+        self.tls_port = tls_port or ports.free()
         self.slow_s = slow_s
         self.destinations: dict[str, Destination] = {}
         self._expire_key_after = dict(expire_key_after or {})

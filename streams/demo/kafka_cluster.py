@@ -28,7 +28,7 @@ class LocalCluster:
     """Three brokers on 127.0.0.1 in folders ``1`` to ``3`` of ``folder``; they end with this process."""
 
     def __init__(self, folder: Path, *, say: Say | None = None) -> None:
-        cluster, taken = cluster_id(), ports.several(6)
+        cluster, taken = cluster_id(), [ports.free() for _ in range(6)]
         nodes = [Node(number, port, cluster) for number, port in enumerate(taken[:3], 1)]
         voters = ",".join(node.voter for node in nodes)
         self.brokers = tuple(

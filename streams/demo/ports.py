@@ -7,8 +7,12 @@ import socket
 LOOPBACK = "127.0.0.1"
 
 
-def free(but: int | None = None) -> int:
-    """A free port below those the system hands out for outgoing connections.
+#: Ports this process has been given: whoever they are for may bind them much later.
+_given: set[int] = set()
+
+
+def free() -> int:
+    """A free port that nobody here was given before, below those the system uses for outgoing connections.
 
     A client that retries while a server is down could be given the server's own port as its source,
     connect to itself, and keep the server from ever binding it again.
@@ -17,16 +21,9 @@ def free(but: int | None = None) -> int:
         port = random.randint(20_000, 32_000)  # noqa: S311
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
-            if port != but:
+            if port not in _given:
+                _given.add(port)
                 return port
-
-
-def several(count: int) -> list[int]:
-    """Free ports, all different."""
-    found: set[int] = set()
-    while len(found) < count:
-        found.add(free())
-    return list(found)
 
 
 def refusing() -> socket.socket:

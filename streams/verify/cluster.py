@@ -110,7 +110,8 @@ def _destination(role: Role, there: Destination) -> dict[str, Any]:
 
 def asks(settings: Settings) -> AdminClient:
     """A client for questions; after a broker was away a new one. With librdkafka 2.16 an old one may list and
-    change topics, and never again have an answer about a group."""
+    change topics, and never again have an answer about a group: it goes on asking the coordinator that is
+    gone."""
     return AdminClient({**settings.kafka.confluent("distributary-verify"), "log_level": 0})
 
 
@@ -125,22 +126,23 @@ def topics_of(settings: Settings) -> Iterator[AdminClient]:
             raise commands.Unusable("\n".join(f"topic {one.topic.name}: {one.reason}" for one in failed))
         yield admin
     finally:
-        # Another client: see `asks`.
-        _delete(asks(settings), planned, settings.kafka.group)
+        _delete(settings, planned)
 
 
-def _delete(admin: AdminClient, planned: Sequence[str], group: str) -> None:
-    """Twice for the group: a worker that was killed is a member until its session ends."""
+def _delete(settings: Settings, planned: Sequence[str]) -> None:
+    """Again and again for the group: a worker that was killed is a member until its session ends."""
     deadline = time.monotonic() + 20
-    while not _group_deleted(admin, group) and time.monotonic() < deadline:
+    while not _group_deleted(settings) and time.monotonic() < deadline:
         time.sleep(0.5)
+    admin = asks(settings)  # kept: with its client a question would die unanswered
     with contextlib.suppress(KafkaException):
         for done in admin.delete_topics(list(planned), operation_timeout=15, request_timeout=20).values():
             with contextlib.suppress(KafkaException):
                 done.result()
 
 
-def _group_deleted(admin: AdminClient, group: str) -> bool:
+def _group_deleted(settings: Settings) -> bool:
+    admin, group = asks(settings), settings.kafka.group
     try:
         admin.delete_consumer_groups([group], request_timeout=10)[group].result()
     except KafkaException as error:
@@ -157,9 +159,6 @@ def left_behind(settings: Settings) -> list[str]:
 
 
 def members(admin: AdminClient, group: str) -> int:
-    """How many workers share the partitions; 0 during a rebalance, and when nobody answers."""
-    try:
-        described = admin.describe_consumer_groups([group], request_timeout=5)[group].result()
-    except KafkaException:
-        return 0
+    """How many workers share the partitions; 0 during a rebalance. Raises KafkaException: nobody answers."""
+    described = admin.describe_consumer_groups([group], request_timeout=5)[group].result()
     return len(described.members) if described.state == ConsumerGroupState.STABLE else 0

@@ -86,7 +86,7 @@ def one(folder: Path) -> Cluster:
 
     folder = folder / secrets.token_hex(2)
     folder.mkdir(parents=True)
-    port, proxy_port, proxied_port, users_port = ports.several(4)
+    port, proxy_port, proxied_port, users_port = (ports.free() for _ in range(4))
     proxied = Listener("PROXIED", proxied_port, advertised=proxy_port)
     users = Listener("USERS", users_port, "SASL_SSL")
     password = secrets.token_urlsafe(16)

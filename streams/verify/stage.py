@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streams import commands
@@ -89,11 +90,15 @@ class Stage:
 
     def wait_members(self, count: int) -> None:
         """Return when so many workers share the partitions."""
-        group = self.settings.kafka.group
-        self.wait(f"{count} members", lambda: cluster.members(self.admin, group) == count)
+        self.wait(f"{count} members", lambda: self.members() == count)
 
     def members(self) -> int:
-        return cluster.members(self.admin, self.settings.kafka.group)
+        """How many workers share the partitions; 0 during a rebalance, and when nobody answers."""
+        try:
+            return cluster.members(self.admin, self.settings.kafka.group)
+        except KafkaException:
+            self.admin = cluster.asks(self.settings)  # see there
+            return 0
 
     def kill(self, worker: Worker) -> None:
         """SIGKILL; what it had in hand may be repeated."""

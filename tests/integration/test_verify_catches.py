@@ -1,11 +1,11 @@
 """`distributary verify` can fail: it finds each of four mistakes that we make on purpose."""
 
+import time
 from dataclasses import dataclass, replace
 
 from streams.verify import faults
 from streams.verify.cast import CHOOSY, SLOW, STEADY
 from streams.verify.faults.base import Scenario
-from streams.verify.faults.churn import Churn
 from streams.verify.result import Result
 from streams.verify.stage import Stage
 from tests.integration.plays import played
@@ -18,18 +18,26 @@ KILL = replace(*faults.chosen("kill-after-answer"), roles=BUSY, points="after-an
 
 
 @dataclass(frozen=True)
-class Join(Churn):
-    """A join and a leave; the load lasts as long as these take, however slowly a worker starts."""
+class Join(Scenario):
+    """A worker joins, and another leaves what it has in hand to those who stay.
+
+    The load lasts as long as these take, however slowly a worker starts and a group comes together.
+    """
 
     def counts(self, events: int) -> int:
-        return 6 * events
+        return 30 * events
 
     def inject(self, stage: Stage) -> None:
-        super().inject(stage)
+        stage.start_worker()
+        stage.wait_members(3)  # a leaver commits nothing before its group has come together
+        time.sleep(1)
+        leaver = stage.alive[0]
+        leaver.doomed = True
+        leaver.terminate()
         stage.load.stop()
 
 
-JOIN = Join("join", "a join and a leave under load", roles=BUSY, seconds=54.0, rounds=1)
+JOIN = Join("join", "a join and a leave under load", roles=BUSY, seconds=120.0)
 
 
 @played((NO_FAULT, ""), (JOIN, ""))

@@ -32,7 +32,7 @@ class Librdkafka:
         self.config = config
         self.written: list[bytes] = []
         self.held: list[Report] = []
-        self.polls = 0
+        self.polls = self.asked = 0
         self._reports: deque[tuple[Report, KafkaError | None]] = deque()
         self._fatal: KafkaError | None = None
         self.made.append(self)
@@ -67,6 +67,10 @@ class Librdkafka:
             report, error = self._reports.popleft()
             report(error, None)
 
+    def list_topics(self, timeout: float) -> None:
+        self.asked += 1
+        raise KafkaException(TIMED_OUT)
+
     def purge(self) -> None:
         for report in self.held:
             self._reports.append((report, PURGED))
@@ -97,6 +101,14 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def test_topics_are_asked_for_and_a_broker_that_says_nothing_is_no_failure(kafka: Producer) -> None:
+    await kafka.learn_topics()
+
+    assert Librdkafka.made[0].asked == 1
+    await kafka.send(letters(b"a"))
+    assert written() == [b"a"]
 
 
 async def test_send_returns_when_every_record_is_confirmed(kafka: Producer) -> None:

@@ -79,7 +79,7 @@ class AsUser(Scenario):
 
     def prepare(self, stage: Stage) -> None:
         rights.allow_everything(stage.admin, stage.names.prefix)
-        for port in ports.several(2):
+        for port in (ports.free(), ports.free()):
             config = stage.kafka.through(Way.USER, stage.config, port)
             stage.start_worker(ready=False, config=config)
         stage.wait_members(2)
