@@ -6,9 +6,12 @@ is `streams.inflow`'s; so all that aiokafka does for every fetch, partition and 
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Any
 
+from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from streams.assignor import Sticky
 from streams.coordinator import Coordinator
@@ -26,6 +29,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     logger = FAUST_LOG
     _errors: "asyncio.Task[None] | None" = None
+    #: What aiokafka says is ours, and the same as Faust has it.
+    _given: Collection[Any] | None = None
+    _assigned: frozenset[TP] = frozenset()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Not uvloop, which raises when aiokafka writes to a connection that was closed a moment ago; asyncio
@@ -66,6 +72,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await super().on_thread_stop()
         except (Exception, asyncio.CancelledError) as error:
             log.warning("consumer.left_in_disorder error=%s", type(error).__name__)
+
+    def assignment(self) -> frozenset[TP]:
+        """Made anew only where it is new: Faust asks once for each partition of a commit."""
+        given = self._ensure_consumer().assignment()
+        if given is not self._given:
+            self._given, self._assigned = given, frozenset(ensure_TPset(given))
+        return self._assigned
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         Sticky.on_generation_assignment(generation_id)

@@ -115,7 +115,7 @@ class Client:
         """Connect to one address, and to the next one if that can't be reached."""
         for _ in range(min(len(host.addresses), MOST_ADDRESSES)):
             address = host.address
-            end = await host.pool(target.port, target.tls).connect(deadline)
+            end = await host.pool(target.port, target.tls).obtain(deadline)
             if not (isinstance(end, Fault) and end.unreachable):
                 break
             host.leave(address)

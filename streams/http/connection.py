@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
     def __init__(self, body_limit: int, keeper: Keeper) -> None:
-        self.idle_since = 0.0  #: on the monotonic clock
+        self.idle_since = 0.0  #: on the monotonic clock; 0: never was
         self.closed = False
         self.deadline = float("inf")  #: of the request under way, on the monotonic clock
         self._loop = asyncio.get_running_loop()

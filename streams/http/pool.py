@@ -1,6 +1,11 @@
-"""The connections to one address: made when needed, kept for the next request while they are fresh."""
+"""The connections to one address: made when needed, kept for the next request while they are fresh.
+
+Where many requests begin at once most of them need no connection of their own: the first ones have their
+answer before the last one is connected. So a few connect, and who comes then takes what is let go of first.
+"""
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections import deque
@@ -17,6 +22,11 @@ IDLE_S = 4.0
 #: How often it is looked whether a request is past its deadline. A timer for each would cost more than the
 #: looking: hardly any is ever due.
 WATCH_S = 0.02
+#: So many connections are made at once.
+FEW = 4
+#: The share of its time that a request waits for one that is let go of. Then it connects whatever others do:
+#: a destination that is slow with its answers has as many connections as requests a little later.
+PATIENCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,11 @@ class Pool:
     style: Style
     _idle: deque[Connection] = field(default_factory=deque)
     _all: set[Connection] = field(default_factory=set)
+    _connecting: int = 0
+    #: Who waits for a connection, or (None) for the turn to make one.
+    _waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+    #: Whether connections can be had, and are let go of after a request: else nobody waits for one.
+    _reusable: bool = True
     _retired: bool = False
     _sweep: asyncio.TimerHandle | None = None
     _watch: asyncio.TimerHandle | None = None
@@ -55,8 +70,60 @@ class Pool:
                 connection.close()
         return None
 
-    async def connect(self, deadline: float) -> Connection | Fault:
-        """A new connection, TLS included, before the deadline (monotonic) and the timeout of connecting."""
+    async def obtain(self, deadline: float) -> Connection | Fault:
+        """One that somebody lets go of or a new one, before the deadline (monotonic)."""
+        if self._reusable and self._connecting >= FEW:
+            freed = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((deadline - time.monotonic()) * PATIENCE):
+                    freed = await self._turn()
+            if freed is not None and freed.usable:
+                return freed
+        self._connecting += 1
+        try:
+            end = await self._connect(deadline)
+        except BaseException:  # cancelled
+            self._wake(None)
+            raise
+        finally:
+            self._connecting -= 1
+        if isinstance(end, Fault):
+            self._wake_all()
+        return end
+
+    async def _turn(self) -> Connection | None:
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # it is another's now
+                self._pass_on(waiter.result())
+            raise
+
+    def _pass_on(self, freed: Connection | None) -> None:
+        if freed is None:
+            self._wake(None)
+        elif freed.usable:
+            self.released(freed)
+
+    def _wake(self, freed: Connection | None) -> bool:
+        """Give who waits longest a connection, or the turn to make one; says whether anybody waited."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(freed)
+                return True
+        return False
+
+    def _wake_all(self) -> None:
+        """Waiting is of no use here: everybody for himself."""
+        self._reusable = False
+        while self._wake(None):
+            pass
+
+    async def _connect(self, deadline: float) -> Connection | Fault:
+        """A new connection, TLS included, before the deadline and the timeout of connecting."""
         within = min(self.style.connect_timeout_s, deadline - time.monotonic())
         trust = self.style.trust if self.server_name is not None else None
         try:
@@ -78,6 +145,7 @@ class Pool:
     def retire(self) -> None:
         """Close what is idle, and the others when they have their answer."""
         self._retired = True
+        self._wake_all()
         while self._idle:
             self._idle.pop().close()
 
@@ -105,6 +173,8 @@ class Pool:
     def lost(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self._all.discard(connection)
+        if not connection.idle_since:  # closed by its first request: the next one will be, too
+            self._wake_all()
 
     def released(self, connection: Connection) -> None:
         """Keep a connection for the next request."""
@@ -112,6 +182,9 @@ class Pool:
             connection.close()
             return
         connection.idle_since = time.monotonic()
+        self._reusable = True
+        if self._wake(connection):
+            return
         self._idle.append(connection)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_stale)

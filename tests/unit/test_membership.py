@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher, subscription_state
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import GroupAuthorizationFailedError
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from streams import membership
 from streams.membership import ConsumerThread, fetch_nothing
@@ -125,3 +126,19 @@ def test_aiokafka_counts_those_who_fetch_and_tells_those_who_wait() -> None:
     assert "_fetch_waiters" in source
     assert "_fetch_waiters" in inspect.getsource(SubscriptionState.abort_waiters)
     assert "_fetch_waiters" in inspect.getsource(Fetcher._create_fetch_waiter)
+
+
+async def test_the_assignment_is_made_anew_only_where_it_is_new() -> None:
+    # Given what Faust asks for once per partition of each commit
+    thread, subscriptions = ConsumerThread.__new__(ConsumerThread), SubscriptionState()
+    thread._consumer = SimpleNamespace(assignment=subscriptions.assigned_partitions)
+    assert thread.assignment() == set()
+    subscriptions.assign_from_user({TopicPartition("t", 0), TopicPartition("t", 1)})
+
+    first = thread.assignment()
+    assert first == {TP("t", 0), TP("t", 1)}
+    assert thread.assignment() is first
+
+    subscriptions.unsubscribe()
+    subscriptions.assign_from_user({TopicPartition("t", 1)})
+    assert thread.assignment() == {TP("t", 1)}

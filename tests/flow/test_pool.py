@@ -1,0 +1,93 @@
+"""How connections are made where many requests begin at once. All on real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from connectors.answers import Answer
+from streams.request import Client
+from tests.flow import sockets
+from tests.flow.sockets import Line, Peer, answers, post, serving
+
+MANY = 50
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    client = Client(timeout_s=5, allow_private=True)
+    yield client
+    await client.close()
+
+
+async def send(client: Client, peer: Peer, count: int = MANY) -> list[Answer]:
+    return await asyncio.gather(*(client.send(post(peer)) for _ in range(count)))
+
+
+async def test_who_comes_while_some_connect_takes_what_is_let_go_of(client: Client) -> None:
+    async with serving(sockets.accepts) as peer:
+        found = await send(client, peer)
+
+    assert [answer.status for answer in found] == [200] * MANY
+    assert peer.connections < MANY / 2
+
+
+async def test_slow_answers_get_a_connection_each_a_moment_later(client: Client) -> None:
+    async def slowly(line: Line) -> None:
+        await line.request()
+        await asyncio.sleep(60)
+
+    async with serving(slowly) as peer:
+        sending = asyncio.ensure_future(send(client, peer))
+        async with asyncio.timeout(2):
+            await sockets.until(lambda: len(peer.requests) == MANY)
+        sending.cancel()
+
+
+async def test_where_each_connection_ends_with_its_answer_nobody_waits_for_one(client: Client) -> None:
+    async with serving(answers(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")) as peer:
+        for _ in range(3):
+            assert [answer.status for answer in await send(client, peer)] == [200] * MANY
+
+    assert peer.connections == 3 * MANY
+
+
+async def test_where_nobody_listens_all_are_refused(client: Client) -> None:
+    found = await send(client, sockets.closed_port())
+
+    assert {(answer.error, answer.sent) for answer in found} == {("ECONNREFUSED", False)}
+
+
+async def test_a_request_that_gets_no_connection_ends_at_its_deadline() -> None:
+    client = Client(timeout_s=0.5, connect_timeout_s=0.3, allow_private=True)
+    with sockets.full_backlog() as peer:
+        async with asyncio.timeout(2):
+            found = await send(client, peer)
+    await client.close()
+
+    assert {answer.sent for answer in found} == {False}
+    assert not any(answer.status for answer in found)
+
+
+async def test_who_gives_up_leaves_the_turn_to_the_next(client: Client) -> None:
+    async with serving(sockets.accepts) as peer:
+        sending = [asyncio.ensure_future(client.send(post(peer))) for _ in range(MANY)]
+        await asyncio.sleep(0)  # all have begun, and connect or wait
+        for gone in sending[::2]:
+            gone.cancel()
+        await asyncio.sleep(0.001)
+        for gone in sending[1::4]:
+            gone.cancel()
+        ended = await asyncio.wait_for(asyncio.gather(*sending[3::4]), 2)
+
+    assert {answer.status for answer in ended} == {200}
+
+
+async def test_closing_leaves_nobody_waiting(client: Client) -> None:
+    async with serving(sockets.hangs) as peer:
+        sending = asyncio.ensure_future(send(client, peer))
+        await asyncio.sleep(0)
+        await client.close()
+        found = await asyncio.wait_for(sending, 2)
+
+    assert not any(answer.status for answer in found)
