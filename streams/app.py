@@ -118,7 +118,6 @@ class App(faust.App):
         await super().on_start()
         settings, names, policy = self.settings, self.names, self.settings.retry.policy
         prompt, patient = self._writer("forward", PROMPT_MS), self._writer("outcome", PATIENT_MS)
-        await asyncio.gather(prompt.learn_topics(), patient.learn_topics())
         letters = Letters(prompt, names.dlq)
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
         settler = Settler(Letters(patient, names.dlq), names, self.worker_id)
@@ -133,6 +132,7 @@ class App(faust.App):
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
         self.delay = Dispatcher("delay", delay.begin)
+        await asyncio.gather(prompt.learn_topics(), patient.learn_topics())
 
     def _writer(self, what: str, linger_ms: int) -> Producer:
         config = self.settings.kafka.confluent(f"{self.worker_id}-{what}") | {"linger.ms": linger_ms}

@@ -96,9 +96,10 @@ class Ticket:
 
     def withdraw(self, count: int) -> None:
         """So many records will not be written: no report of them comes."""
-        self._left -= count
-        if not self._left:
-            self._finished()
+        if self._left > 0:
+            self._left = max(0, self._left - count)
+            if not self._left:
+                self._finished()
 
 
 class Producer:

@@ -24,6 +24,7 @@ from streams.retry import Dead, Decision, Delivered, Reason, Retry
 from streams.topics import Names
 
 log = logging.getLogger(__name__)
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)  # not frozen: one is made of every event
@@ -54,6 +55,18 @@ class Settler:
         self._letters = letters
         self._names = names
         self._worker = worker
+
+    def topics(self, ends: Sequence[Verdict | Stray]) -> frozenset[str]:
+        """Where the outcomes of these are written, besides `attempts`."""
+        if all(isinstance(end, Verdict) and isinstance(end.decision, Delivered) for end in ends):
+            return _NONE  # mostly
+        found = set()
+        for end in ends:
+            if isinstance(end, Verdict) and isinstance(end.decision, Retry):
+                found.add(self._names.delay(end.decision.tier.name))
+            elif not (isinstance(end, Verdict) and isinstance(end.decision, Delivered)):
+                found.add(self._names.dlq)
+        return frozenset(found)
 
     async def settle(self, ends: Sequence[Verdict | Stray]) -> None:
         """Return when the outcome of every event is durable."""

@@ -19,9 +19,9 @@ from streams.http.faults import Fault
 #: Idle connections are closed by us before the far end does it: Node.js and uvicorn do after 5 s. A
 #: request that meets the far end's close on its way is an ambiguous failure.
 IDLE_S = 4.0
-#: How often it is looked whether a request is past its deadline. A timer for each would cost more than the
-#: looking: hardly any is ever due.
-WATCH_S = 0.02
+#: The least time between two looks whether a request is past its deadline. One timer, for the first deadline
+#: there is: a timer for each would cost more, for hardly any is ever due.
+WATCH_S = 0.01
 #: So many connections are made at once.
 FEW = 4
 #: The share of its time that a request waits for one that is let go of. Then it connects whatever others do:
@@ -57,8 +57,10 @@ class Pool:
     #: Whether connections can be had, and are let go of after a request: else nobody waits for one.
     _reusable: bool = True
     _retired: bool = False
+    _closed: bool = False
     _sweep: asyncio.TimerHandle | None = None
     _watch: asyncio.TimerHandle | None = None
+    _watch_at: float = float("inf")  #: on the monotonic clock
 
     def take(self) -> Connection | None:
         """The connection that was used last, if it is still good."""
@@ -136,14 +138,14 @@ class Pool:
             return faults.UNCONNECTED
         except (OSError, ValueError) as error:  # a ValueError dislikes the name
             return faults.of_connect(error)
-        if self._retired:
+        if self._closed:
             connection.close()
             return faults.CLOSED
         self._all.add(connection)
         return connection
 
     def retire(self) -> None:
-        """Close what is idle, and the others when they have their answer."""
+        """Close what is idle, and the others when they have their answer, of those that wait as well."""
         self._retired = True
         self._wake_all()
         while self._idle:
@@ -151,30 +153,39 @@ class Pool:
 
     def close(self) -> None:
         """Close everything; requests under way are given up."""
+        self._closed = True
         self.retire()
         for connection in list(self._all):
             connection.close()
 
     def asked(self, connection: Connection) -> None:
-        """Look after its deadline from time to time."""
-        if self._watch is None:
-            self._watch = asyncio.get_running_loop().call_later(WATCH_S, self._expire)
+        """Look after its deadline when it has come."""
+        if connection.deadline < self._watch_at:
+            self._watch_until(connection.deadline)
+
+    def _watch_until(self, deadline: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch_at = deadline
+        wait = max(WATCH_S, deadline - time.monotonic())
+        self._watch = asyncio.get_running_loop().call_later(wait, self._expire)
 
     def _expire(self) -> None:
-        self._watch = None
+        self._watch, self._watch_at = None, float("inf")
         now = time.monotonic()
-        under_way = [connection for connection in self._all if connection.deadline < float("inf")]
-        for connection in under_way:
-            if connection.deadline <= now:
-                connection.expire()
-        if under_way:
-            self._watch = asyncio.get_running_loop().call_later(WATCH_S, self._expire)
+        for connection in [one for one in self._all if one.deadline <= now]:
+            connection.expire()
+        first = min((one.deadline for one in self._all), default=float("inf"))
+        if first < float("inf"):
+            self._watch_until(first)
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self._all.discard(connection)
         if not connection.idle_since:  # closed by its first request: the next one will be, too
             self._wake_all()
+        else:
+            self._wake(None)  # to have one in its stead
 
     def released(self, connection: Connection) -> None:
         """Keep a connection for the next request."""

@@ -44,6 +44,31 @@ async def test_slow_answers_get_a_connection_each_a_moment_later(client: Client)
         sending.cancel()
 
 
+async def test_where_connections_end_after_two_answers_others_are_made_for_who_waits() -> None:
+    last = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    client = Client(timeout_s=60, allow_private=True)
+    async with serving(answers(sockets.OK, last)) as peer, asyncio.timeout(4):  # a tenth of 60 s is 6 s
+        found = await send(client, peer)
+    await client.close()
+
+    assert [answer.status for answer in found] == [200] * MANY
+
+
+async def test_who_waits_when_the_address_changes_is_still_served(client: Client) -> None:
+    async def slowly(line: Line) -> None:
+        for _ in range(MANY):
+            await line.request()
+            await asyncio.sleep(0.02)
+            await line.send(sockets.OK)
+
+    async with serving(slowly) as peer:
+        sending = asyncio.ensure_future(send(client, peer))
+        await sockets.until(lambda: len(peer.requests) >= 2)
+        client._hosts._hosts["127.0.0.1"].retire()
+
+        assert [answer.status for answer in await sending] == [200] * MANY
+
+
 async def test_where_each_connection_ends_with_its_answer_nobody_waits_for_one(client: Client) -> None:
     async with serving(answers(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")) as peer:
         for _ in range(3):

@@ -63,6 +63,25 @@ async def test_the_dead_go_to_the_dlq_with_the_reason_and_what_was_said(settler:
     assert (attempt(post).outcome, attempt(post).reason) == ("dead", "rejected")
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [verdict(Delivered(TRACKING), status=200)],
+        [verdict(RETRY, status=503)],
+        [verdict(Dead(Reason.REJECTED, "400", TRACKING), status=400)],
+        [Stray(record(NAMES.deliver("crm"), 3, b"?"), "distributary.event-id: missing")],
+        [verdict(Delivered(TRACKING), status=200), verdict(RETRY, status=503)],
+    ],
+    ids=["delivered", "retry", "dead", "stray", "both"],
+)
+async def test_where_outcomes_go_is_known_beforehand(
+    settler: Settler, post: Post, ends: list[Verdict | Stray]
+) -> None:
+    await settler.settle(ends)
+
+    assert settler.topics(ends) == {sent.topic for sent in post.sent} - {NAMES.attempts}
+
+
 async def test_a_record_that_is_none_of_ours_goes_to_the_dlq_with_its_place(
     settler: Settler, post: Post
 ) -> None:

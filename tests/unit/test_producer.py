@@ -249,6 +249,15 @@ async def test_what_librdkafka_cannot_even_be_given_is_raised_and_not_waited_for
         await kafka.close(timeout_s=5)
 
 
+async def test_nor_is_it_where_another_has_failed_before(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [KafkaException(TOO_LARGE)], b"b": [TypeError("no bytes")]}
+    with pytest.raises(TypeError):
+        await kafka.send(letters(b"a", b"b"))
+
+    async with asyncio.timeout(1):
+        await kafka.close(timeout_s=5)
+
+
 async def test_a_look_that_fails_is_not_the_last(kafka: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a report that fails as nobody foresaw, while another is to come
     loop, unforeseen = asyncio.get_running_loop(), list[object]()

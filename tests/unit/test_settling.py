@@ -22,9 +22,15 @@ class Settler:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.broken: set[str] = set()
+        self.elsewhere: set[str] = set()  #: what goes to another topic, too, which takes nothing
         self.free = asyncio.Event()
 
+    def topics(self, ends: Sequence[Stray]) -> frozenset[str]:
+        return frozenset({"elsewhere"} if self.elsewhere & {end.why for end in ends} else ())
+
     async def settle(self, ends: Sequence[Stray]) -> None:
+        if self.elsewhere & {end.why for end in ends}:
+            await asyncio.sleep(60)
         self.asked.append([end.why for end in ends])
         await self.free.wait()
         if self.broken & {end.why for end in ends}:
@@ -68,6 +74,18 @@ async def test_what_comes_within_a_moment_is_written_at_once_and_then_done(
     settler.free.set()
     await asyncio.sleep(0.01)
     assert (one.prefix, two.prefix) == (2, 1)
+
+
+async def test_a_topic_that_takes_nothing_holds_up_only_what_goes_there(
+    settling: Settling, settler: Settler
+) -> None:
+    delivered, retried = batch("delivered", 1), batch("retried", 1)
+    settler.elsewhere = {"retried-0"}
+    settler.free.set()
+    settling.take(ended(retried, 0))
+    settling.take(ended(delivered, 0))
+    await asyncio.sleep(0.05)
+    assert (delivered.prefix, retried.prefix) == (1, 0)
 
 
 async def test_one_outcome_that_fails_holds_up_itself_alone(

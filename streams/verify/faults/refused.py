@@ -124,6 +124,23 @@ class Unauthorized(AsUser):
                     yield f"{worker.name}, {topic}: said {refused} times to be refused, {over} times taken"
 
 
+@dataclass(frozen=True)
+class TierRefused(AsUser):
+    """A delay topic takes nothing for a while: those who need it wait, the others do not."""
+
+    def counts(self, events: int) -> int:
+        """So many that whatever ends, ends beside something that can't be written."""
+        return 5 * events
+
+    def inject(self, stage: Stage) -> None:
+        tier = stage.names.delay("300ms")
+        stage.wait_written(0.2)
+        rights.forbid_writing(stage.admin, [tier])
+        stage.wait(f"it is said that {tier} is refused", partial(_said, stage, _refused(tier)), 20)
+        time.sleep(5.0)
+        rights.allow_writing(stage.admin, [tier])
+
+
 def _said(stage: Stage, text: str) -> bool:
     """Whether some worker has logged this."""
     return any(text in worker.text() for worker in stage.workers)
@@ -206,6 +223,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Unauthorized(
         "unauthorized", "as a user, by TLS: the right to write to some topics denied, and given back",
         seconds=12.0, once=True, only_local=True, why_local=NEEDS_RIGHTS,
+    ),
+    TierRefused(
+        "tier-refused", "as a user, by TLS: the right to write to a delay topic denied; the others go on",
+        seconds=10.0, once=True, longest_stall_s=2.0, only_local=True, why_local=NEEDS_RIGHTS,
     ),
     Quota(
         "quota", "as a user, by TLS: a quota so low that almost nothing can be written, then lifted",
