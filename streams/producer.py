@@ -118,8 +118,8 @@ class Producer:
     async def learn_topics(self) -> None:
         """Ask for all topics and their leaders at once, before there is something to write.
 
-        librdkafka asks for one topic at a time, when it is first written to: for 200 of them that took 6
-        times as long, and on a busy machine longer than a drain. Who can't be asked now is asked then.
+        librdkafka asks for one topic at a time, when it is first written to: the first records to 200 topics
+        took 0.65-0.86 s, and 0.10-0.21 s after this. Who can't be asked now is asked then.
         """
         with contextlib.suppress(KafkaException):
             await asyncio.to_thread(self._kafka.list_topics, timeout=TOPICS_S)
