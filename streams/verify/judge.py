@@ -104,7 +104,8 @@ def _times(
     by_event: defaultdict[tuple[str, str], list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         by_event[arrival.to, arrival.event].append(arrival)
-    found_early = timing.early(attempts, by_event, stage.settings.retry.policy, TIMEOUT_S)
+    policy, clocks_differ = stage.settings.retry.policy, scenario.clocks_ms > 0
+    found_early = timing.early(attempts, by_event, policy, TIMEOUT_S, clocks_differ=clocks_differ)
     early = [one for one in found_early if one.by_ms > scenario.clocks_ms]
     result.early = len(early)
     result.failures += [str(one) for one in early[:SHOWN]]

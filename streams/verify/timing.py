@@ -32,13 +32,21 @@ def early(
     arrivals: Mapping[tuple[str, str], Sequence[Arrival]],
     policy: Policy,
     timeout_s: float,
+    *,
+    clocks_differ: bool = False,
 ) -> list[Early]:
     """Attempts before their time: by the destination's clock and the plan, where every arrival is one
-    attempt; by what the attempts say themselves, where a crash has repeated some."""
+    attempt; by what the attempts say themselves, where a crash has repeated some.
+
+    Where workers' clocks differ, an attempt's number says which it is, and not when it says that it began:
+    the first that a worker makes are by its machine's clock, until a broker has said what time it is.
+    """
     found: list[Early] = []
     for way, of_one in attempts.items():
         there = arrivals.get((way.destination, of_one[0].event_id), ())
         numbers = [one.attempt for one in of_one]
+        if clocks_differ:
+            numbers.sort()
         if len(there) == len(of_one) and numbers == list(range(1, len(numbers) + 1)):
             found += _by_arrivals(way, there, policy, timeout_s)
         else:

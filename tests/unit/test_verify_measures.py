@@ -32,8 +32,9 @@ def arrival(at: float, *, after: float = 0.0, taken: bool = False, retry_after_s
     return Arrival(at, at + after, "crm", "e7", taken, retry_after_s)
 
 
-def early(attempts: list[Attempt], arrivals: list[Arrival]) -> list[int]:
-    found = timing.early({way_of(attempts[0]): attempts}, {("crm", "e7"): arrivals}, POLICY, 1.0)
+def early(attempts: list[Attempt], arrivals: list[Arrival], *, clocks_differ: bool = False) -> list[int]:
+    there = {("crm", "e7"): arrivals}
+    found = timing.early({way_of(attempts[0]): attempts}, there, POLICY, 1.0, clocks_differ=clocks_differ)
     return [one.by_ms for one in found]
 
 
@@ -50,6 +51,15 @@ def early(attempts: list[Attempt], arrivals: list[Arrival]) -> list[int]:
 def test_the_destination_itself_knows_what_came_too_early(arrivals: list[Arrival], by_ms: list[int]) -> None:
     """Whatever the worker says: here that it never waited for anything."""
     assert early([attempt(1, 10.0, 10.0), attempt(2, 10.0)], arrivals) == pytest.approx(by_ms, abs=1)
+
+
+@pytest.mark.parametrize(("second", "by_ms"), [(10.4, []), (10.1, [200])])
+def test_a_worker_whose_clock_is_an_hour_behind_is_judged_by_the_destinations(
+    second: float, by_ms: list[int]
+) -> None:
+    attempts = [attempt(2, 10.4 - 3600.0), attempt(1, 10.0, 10.3)]  # in the order of their own times
+    there = [arrival(10.0), arrival(second)]
+    assert early(attempts, there, clocks_differ=True) == pytest.approx(by_ms, abs=1)
 
 
 def test_where_a_crash_repeated_an_attempt_the_attempts_tell() -> None:
