@@ -25,6 +25,8 @@ from streams.delay import Delay
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
+from streams.flight import Window
+from streams.health import Ward
 from streams.inflow import Inflow
 from streams.letters import Letters
 from streams.masking import Masking
@@ -40,8 +42,10 @@ from streams.transport import Batches
 log = logging.getLogger(__name__)
 
 #: Batches of one partition in hand at once: one being worked on and one ready behind it; a delayed one waits.
-WINDOW = 2
-WINDOW_OF_DELAY = 1
+WINDOW = Window(2)
+WINDOW_OF_DELAY = Window(1)
+#: Of an inbound partition, while some of what is routed is written in bulk, and small batches wait for it.
+WINDOW_WHILE_LATE = Window(2, records=1000)
 #: How long a record waits for others to be written with. What an event waits for on its way is sent at once,
 #: over a connection of its own; what is noted of it when it is there may wait, and costs less for it.
 PROMPT_MS, PATIENT_MS = 1, 5
@@ -78,6 +82,7 @@ class App(faust.App):
     route: Dispatcher
     deliver: Dispatcher
     delay: Dispatcher
+    ward: Ward
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -98,9 +103,11 @@ class App(faust.App):
         topics = sorted([self.settings.inbound.topic, *self.names.all_deliver, *self.names.all_delay])
         return instance_id and f"{instance_id}.{zlib.crc32(' '.join(topics).encode()):08x}"
 
-    def window(self, topic: str) -> int:
+    def window(self, topic: str) -> Window:
         """Batches of one partition of this topic in hand at once."""
-        return WINDOW_OF_DELAY if topic in self._delay_topics else WINDOW
+        if topic in self._delay_topics:
+            return WINDOW_OF_DELAY
+        return WINDOW_WHILE_LATE if topic == self.settings.inbound.topic and self.ward.unwell() else WINDOW
 
     def new_inflow(self) -> Inflow:
         """What reads the partitions that this worker is given."""
@@ -122,11 +129,10 @@ class App(faust.App):
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
         settler = Settler(Letters(patient, names.dlq), names, self.worker_id)
         audience = Audience(configured(settings))
-        router = Router(decoder, audience, letters, names)
-        delivery = Delivery(
-            {one.topic: self._lane(one) for one in audience.destinations}, decoder, settler, policy,
-            clock.word,
-        )  # fmt: skip
+        lanes = {one.topic: self._lane(one) for one in audience.destinations}
+        self.ward = Ward({topic: lane.health for topic, lane in lanes.items()})
+        delivery = Delivery(lanes, decoder, settler, policy, clock.word)
+        router = Router(decoder, audience, letters, names, self.ward.unwell, Letters(patient, names.dlq))
         delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
         self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)

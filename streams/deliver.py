@@ -5,6 +5,7 @@ and finish in any order. Each destination has its own topic, slots and HTTP clie
 dead fills its own window and nobody else's.
 """
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from streams.codec import Decoder, Undecodable
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch, Record
 from streams.headers import Tracking
+from streams.health import Health
 from streams.masking import Masking
 from streams.request import Client
 from streams.retry import Policy
@@ -36,11 +38,20 @@ class Lane:
     slots: Slots
     #: Of the destination's secrets: some answers repeat what they were sent.
     mask: Masking
+    health: Health = field(default_factory=Health)
 
     def chunks(self, count: int) -> Iterator[range]:
         """The records of a batch, grouped into requests: one each, or as many as one request may carry."""
         size = self.bound.batch.max_events if self.bound.batch else 1
         return (range(first, min(first + size, count)) for first in range(0, count, size))
+
+    def free_slot(self) -> None:
+        """Give a slot back: at once, unless the destination is unwell."""
+        health = self.health
+        if health.since is not None and health.unwell(clock.steady()):
+            asyncio.get_running_loop().call_later(health.rest_s(), self.slots.release)
+        else:
+            self.slots.release()
 
 
 @dataclass(slots=True)
@@ -50,7 +61,7 @@ class Parcel:
     record: Record
     tracking: Tracking
     item: bytes | None = None
-    started: float = field(default_factory=clock.steady)  #: by `clock.steady`
+    started: float | None = None  #: by `clock.steady`; None: no request was made
     outcome: Outcome = Outcome.UNMAPPABLE
     answer: Answer | None = None
     detail: str = ""
@@ -93,7 +104,7 @@ class Delivery:
             opened = await self._opened(lane, batch, records)
             ends = await self._attempt(lane, opened)
         finally:
-            lane.slots.release()  # the window bounds what is being settled
+            lane.free_slot()  # the window bounds what is being settled
         if failpoints.ARMED:
             failpoints.hit("after-answer")
         self.settling.take(Ended(batch, chunk, ends))
@@ -139,7 +150,8 @@ class Delivery:
         return [self._verdict(lane, one) if isinstance(one, Parcel) else one for one in opened]
 
     def _verdict(self, lane: Lane, parcel: Parcel) -> Verdict:
-        answer, started_ms = parcel.answer, int(clock.at(parcel.started) * 1000)
+        answer, started = parcel.answer, clock.steady() if parcel.started is None else parcel.started
+        started_ms = int(clock.at(started) * 1000)
         if parcel.outcome is Outcome.DELIVERED:  # mostly: without what only a failure needs
             decided = retry.delivered(self.policy, parcel.tracking, started_ms)
             return Verdict(parcel.record, decided, answer, started_ms, parcel.detail)
@@ -171,6 +183,9 @@ async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:
         return
     if failpoints.ARMED:
         failpoints.hit("before-send")
+    lane.health.tried(started)
     answer = await lane.client.send(request)
     for parcel, outcome in zip(parcels, lane.bound.outcomes(answer, len(parcels)), strict=True):
         parcel.outcome, parcel.answer, parcel.started = outcome, answer, started
+        if outcome is not Outcome.RETRY:
+            lane.health.took()

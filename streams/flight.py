@@ -44,6 +44,16 @@ class Partition(NamedTuple):
     partition: int
 
 
+class Window(NamedTuple):
+    """How much of a partition may be in hand: so many batches, and more while they hold fewer records."""
+
+    batches: int
+    records: int = 0
+
+    def full(self, batches: int, records: int) -> bool:
+        return batches >= self.batches and records >= self.records
+
+
 class Batch:
     """The records of one fetch from one partition, in offset order, each finished on its own."""
 
@@ -83,9 +93,12 @@ class Batch:
         """Say that the next `count` records are being worked on: a drain waits for them."""
         self.begun += count
 
-    def done(self, index: int) -> None:
-        """Say that the outcome of one record is durable; saying it twice is harmless."""
-        self._finished[index] = 1
+    def done(self, index: int, count: int = 1) -> None:
+        """Say that the outcome of some records in a row is durable; saying it twice is harmless."""
+        if count == 1:
+            self._finished[index] = 1
+        else:
+            self._finished[index : index + count] = b"\x01" * count
         self.progress_at = time.monotonic()
         if index == self.prefix:
             hole = self._finished.find(0, index)
@@ -120,6 +133,7 @@ class Flight:
 
     def __init__(self, landed: Callable[[], None] = lambda: None) -> None:
         self.batches: deque[Batch] = deque()
+        self.records = 0  #: of all of these
         self.committed: int | None = None  #: the offset last committed by us
         self._reached: int | None = None  #: the offset that could be committed
         self._landed = landed  #: called when there are fewer batches
@@ -129,13 +143,16 @@ class Flight:
 
     def add(self, batch: Batch) -> None:
         self.batches.append(batch)
+        self.records += len(batch.records)
         batch.completed = self._land
 
     def _land(self) -> None:
         """Let go of the batches that are complete, from the left."""
         before = len(self.batches)
         while self.batches and self.batches[0].complete:
-            self._reached = self.batches.popleft().next_offset
+            landed = self.batches.popleft()
+            self.records -= len(landed.records)
+            self._reached = landed.next_offset
         if len(self.batches) < before:
             self._landed()
 
@@ -166,9 +183,9 @@ class Flights:
     """The flights of every partition in hand, and which of them may have no more."""
 
     def __init__(
-        self, window: Callable[[str], int], freed: Callable[[Partition], None] = lambda tp: None
+        self, window: Callable[[str], Window], freed: Callable[[Partition], None] = lambda tp: None
     ) -> None:
-        self._window = window  #: how many batches of a partition of this topic may be in hand
+        self._window = window  #: of the partitions of a topic
         self._freed = freed  #: called with a partition that is no longer full
         self._flights: dict[Partition, Flight] = {}
         #: Kept up to date batch by batch: asking thousands of partitions at every fetch took milliseconds.
@@ -181,7 +198,7 @@ class Flights:
         if flight is None:
             flight = self._flights[tp] = Flight(functools.partial(self._landed, tp, full))
         flight.add(batch)
-        if len(flight) >= self._window(tp.topic):
+        if self._window(tp.topic).full(len(flight), flight.records):
             full.add(tp)
 
     def _landed(self, tp: Partition, full: set[Partition]) -> None:

@@ -9,10 +9,11 @@ Next: `streams.deliver`.
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 from streams import clock, failpoints, headers, metrics
+from streams.bulk import Bulk
 from streams.codec import Decoder, Undecodable
 from streams.destinations import Audience
 from streams.dispatch import Tasks, until_done
@@ -28,18 +29,39 @@ log = logging.getLogger(__name__)
 
 #: A destination and the rule that kept events back (None: it gets them), or "" and why they are no events.
 Lane = tuple[str, str | None]
+#: For each destination, in order: None, or the rule that keeps an event back.
+Decided = tuple[str | None, ...]
+
+
+class Alike(NamedTuple):
+    """Events for which the same was decided. There are many such, and few ways to decide."""
+
+    lanes: list[Lane]
+    #: The topics that they go to, and the header that says to whom.
+    addresses: list[tuple[str, headers.Header]]
+    offsets: list[int]
 
 
 class Router:
     """Fans each event out to its destinations."""
 
-    def __init__(self, decoder: Decoder, audience: Audience, letters: Letters, names: Names) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        audience: Audience,
+        letters: Letters,
+        names: Names,
+        unwell: Callable[[], Set[str]] = frozenset,
+        patient: Letters | None = None,
+    ) -> None:
+        """`unwell` names the topics of destinations that take nothing now, `patient` writes to them."""
         self._decoder = decoder
         self._audience = audience
         self._letters = letters
         self._routed_topic = names.routed
         self._addressed = {to.name: headers.addressed(to.name) for to in audience.destinations}
         self.tasks = Tasks()
+        self._unwell, self._bulk = unwell, Bulk(patient or letters, self.tasks)
 
     async def begin(self, batch: Batch) -> None:
         """Start on a batch; the window of its partition bounds how many are under way."""
@@ -59,7 +81,12 @@ class Router:
         """
         await self._decoder.prepare(record.value for record in records)
         outgoing, lanes = self._fan_out(records, replay, only)
-        await self._letters.send(outgoing)
+        late = self._unwell()
+        if late:
+            await self._letters.send([record for record in outgoing if record.topic not in late])
+            await self._bulk.send([record for record in outgoing if record.topic in late])
+        else:
+            await self._letters.send(outgoing)
         if failpoints.ARMED:
             failpoints.hit("after-route-produce")
         # Only now, so that whatever the routed topic says was put on a topic is on that topic.
@@ -75,6 +102,7 @@ class Router:
         """What to write for these records, and which offsets are in which lane."""
         outgoing: list[Outgoing] = []
         lanes: defaultdict[Lane, list[int]] = defaultdict(list)
+        alike: dict[Decided, Alike] = {}
         for record in records:
             source = Source(record.topic, record.partition, record.offset)
             try:
@@ -84,15 +112,31 @@ class Router:
                 if replay is None:  # the dlq has had it since it was first read
                     outgoing.append(self._dead(record, source, fault))
                 continue
+            decided = tuple(self._audience.decide(event))
+            some = alike.get(decided)
+            if some is None:
+                some = alike[decided] = self._alike(decided, only)
+            some.offsets.append(record.offset)
             own, shared = headers.own(record.headers), headers.shared(event_id(event, source), source, replay)
-            for to, rule in zip(self._audience.destinations, self._audience.decide(event), strict=True):
-                if only is not None and to.name != only:
-                    continue
-                lanes[to.name, rule].append(record.offset)
-                if rule is None:
-                    addressed = self._addressed[to.name]
-                    outgoing.append(Outgoing(to.topic, record.value, record.key, [*own, addressed, *shared]))
+            value, key = record.value, record.key
+            outgoing += [Outgoing(topic, value, key, [*own, to, *shared]) for topic, to in some.addresses]
+        for some in alike.values():
+            for lane in some.lanes:
+                lanes[lane] += some.offsets
+        if len(alike) > 1:
+            for offsets in lanes.values():
+                offsets.sort()
         return outgoing, lanes
+
+    def _alike(self, decided: Decided, only: str | None) -> Alike:
+        """No event yet, for which this was decided."""
+        found = Alike([], [], [])
+        for to, rule in zip(self._audience.destinations, decided, strict=True):
+            if only is None or to.name == only:
+                found.lanes.append((to.name, rule))
+                if rule is None:
+                    found.addresses.append((to.topic, self._addressed[to.name]))
+        return found
 
     def _dead(self, record: Record, source: Source, fault: Undecodable) -> Outgoing:
         log.info("event.undecodable source=%s reason=%s", source, fault.reason)

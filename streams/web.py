@@ -42,5 +42,5 @@ def stuck_partitions(app: Any, now: float) -> list[str]:
     return [
         f"{tp.topic}/{tp.partition}"
         for tp, flight in app.consumer.flights
-        if len(flight) and app.window(tp.topic) > 1 and now - flight.progress_at > STUCK_S
+        if len(flight) and app.window(tp.topic).batches > 1 and now - flight.progress_at > STUCK_S
     ]

@@ -9,7 +9,7 @@ import pytest
 from connectors import load
 from connectors.answers import Answer
 from connectors.base import Bound, Request
-from streams import dispatch, headers
+from streams import dispatch, headers, health
 from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
 from streams.flight import Batch
@@ -229,3 +229,42 @@ async def test_events_that_share_a_request_are_settled_each_by_its_own_outcome(
 def mixpanel(offset: int) -> dict[str, str]:
     time = "2026-11-21T22:44:47.123Z"
     return {"type": "track", "event": "Paid", "userId": "u", "messageId": f"e{offset}", "timestamp": time}
+
+
+@pytest.fixture
+def long_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A destination is unwell as soon as one attempt has failed, and slots rest 0.1 to 0.3 s."""
+    monkeypatch.setattr(health, "UNWELL_S", -1.0)
+    monkeypatch.setattr(health, "REST_S", 0.2)
+
+
+@pytest.mark.usefixtures("long_since")
+async def test_slots_rest_while_the_destination_takes_nothing_and_what_waits_for_them_is_not_begun(
+    delivery: Delivery, there: Destination, post: Post
+) -> None:
+    there.answers = [Answer(status=503, sent=True)] * 3
+    one = batch(*events(5))
+    beginning = asyncio.ensure_future(delivery.begin(one))
+    await until(lambda: finished(one) == [0, 1, 2])
+
+    assert delivery.lanes[TOPIC].slots.free == 0
+    assert one.begun == 3
+    assert not beginning.done()
+
+    await ended(one)
+    assert sorted(outcomes(post))[-2:] == [("e3", "delivered"), ("e4", "delivered")]
+    await until(lambda: delivery.lanes[TOPIC].slots.free == 3)
+
+
+@pytest.mark.usefixtures("long_since")
+async def test_an_answer_that_refuses_an_event_for_good_is_no_reason_to_rest(
+    delivery: Delivery, there: Destination
+) -> None:
+    there.answers = [Answer(status=503, sent=True), Answer(status=400, sent=True)]
+    lane = delivery.lanes[TOPIC]
+    one = batch(*events(2))
+
+    await delivery.begin(one)
+    await ended(one)
+
+    assert lane.health.since is None

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from connectors import load
-from streams import dispatch, headers
+from streams import bulk, dispatch, headers
 from streams.codec import Decoder
 from streams.config.sections import Limits, Network
 from streams.destinations import Audience, Destination
@@ -130,3 +130,44 @@ async def test_a_replay_is_for_one_destination_and_brings_no_second_dlq_record(
 
     assert [one.topic for one in post.sent] == [NAMES.deliver("ads"), NAMES.routed]
     assert headers.read(post.sent[0].headers).replay == "r1"
+
+
+async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_but_the_offset(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LATE_S", 0.2)
+    unwell: set[str] = {NAMES.deliver("ads")}
+    late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
+    router = Router(Decoder(), both, post.letters, NAMES, lambda: unwell, late.letters)
+    one, other = batch(TRACK), batch(record("events", 6, event("track", "t2")))
+
+    await router.begin(one)
+    await router.begin(other)
+    async with asyncio.timeout(5):
+        while len(post.on(NAMES.deliver("crm"))) < 2:
+            await asyncio.sleep(0.001)
+    assert not late.sent
+    assert finished(one) == finished(other) == []
+    assert not post.on(NAMES.routed)
+
+    async with asyncio.timeout(5):
+        while not (one.complete and other.complete):
+            await asyncio.sleep(0.001)
+    assert [headers.read(written.headers).event_id for written in late.on(NAMES.deliver("ads"))] == [
+        "t1",
+        "t2",
+    ]
+    assert not post.on(NAMES.deliver("ads"))
+    assert len(post.on(NAMES.routed)) == 2
+
+
+async def test_one_that_is_well_again_has_its_events_at_once(post: Post) -> None:
+    unwell: set[str] = {NAMES.deliver("crm")}
+    late, one = Post(), Audience([destination("crm")])
+    router = Router(Decoder(), one, post.letters, NAMES, lambda: unwell, late.letters)
+    unwell.clear()
+
+    await router.route([TRACK])
+
+    assert len(post.on(NAMES.deliver("crm"))) == 1
+    assert not late.sent

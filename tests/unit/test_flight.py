@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.flight import Batch, Flight, Flights, Partition
+from streams.flight import Batch, Flight, Flights, Partition, Window
 
 TP = Partition("deliver.crm", 0)
 
@@ -111,7 +111,7 @@ def test_a_drain_waits_only_for_what_was_begun() -> None:
 
 def test_a_full_window_has_room_again_when_its_oldest_batch_is_complete() -> None:
     freed: list[object] = []
-    flights = Flights(lambda _: 2, freed.append)
+    flights = Flights(lambda _: Window(2), freed.append)
     first, second = batch(1), batch(2)
     flights.add(first)
     assert TP not in flights.full
@@ -126,8 +126,32 @@ def test_a_full_window_has_room_again_when_its_oldest_batch_is_complete() -> Non
     assert len(freed) == 1
 
 
+def test_a_window_for_small_batches_is_full_when_they_hold_so_many_records_together() -> None:
+    flights = Flights(lambda _: Window(2, records=4))
+    small = [batch(1), batch(2), batch(3)]
+    for one in small:
+        flights.add(one)
+    assert TP not in flights.full
+
+    flights.add(batch(4, 5))
+    assert TP in flights.full
+    small[0].done_all()
+    assert TP not in flights.full
+    flights.add(batch(6))
+    assert TP in flights.full
+
+
+def test_one_large_batch_does_not_fill_a_window_of_two() -> None:
+    flights = Flights(lambda _: Window(2, records=4))
+
+    flights.add(batch(1, 2, 3, 4, 5))
+    assert TP not in flights.full
+    flights.add(batch(6))
+    assert TP in flights.full
+
+
 def test_what_is_done_after_the_partition_was_given_back_commits_nothing() -> None:
-    flights = Flights(lambda _: 2)
+    flights = Flights(lambda _: Window(2))
     one = batch(1, 2)
     flights.add(one)
 
@@ -139,7 +163,7 @@ def test_what_is_done_after_the_partition_was_given_back_commits_nothing() -> No
 
 
 def test_what_is_done_of_a_flight_that_was_forgotten_makes_no_room_in_the_one_after_it() -> None:
-    flights = Flights(lambda _: 1)
+    flights = Flights(lambda _: Window(1))
     before, after = batch(1), batch(1)
     flights.add(before)
     flights.forget()

@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streams import transport
 from streams.clock import steady
-from streams.flight import Partition
+from streams.flight import Partition, Window
 
 Make = Callable[..., Any]
 ONE, TWO = TP("deliver.one", 0), TP("delay.1m", 0)
@@ -25,8 +25,8 @@ ONE, TWO = TP("deliver.one", 0), TP("delay.1m", 0)
 class App(faust.App):
     drain_s = 0.2
 
-    def window(self, topic: str) -> int:
-        return 1 if topic.startswith("delay") else 2
+    def window(self, topic: str) -> Window:
+        return Window(1 if topic.startswith("delay") else 2)
 
 
 @pytest.fixture

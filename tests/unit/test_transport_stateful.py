@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from streams import standing, transport
 from streams.dispatch import Dispatcher, Tasks, until_done
-from streams.flight import Batch, Partition
+from streams.flight import Batch, Partition, Window
 from tests.unit.virtual import VirtualLoop
 
 PARTITIONS = (TP("deliver.one", 0), TP("deliver.one", 1), TP("delay.1m", 0))
@@ -35,8 +35,8 @@ DRAIN_S = 2.0
 class App(faust.App):  # type: ignore[misc]
     drain_s = DRAIN_S
 
-    def window(self, topic: str) -> int:
-        return 1 if topic.startswith("delay") else 2
+    def window(self, topic: str) -> Window:
+        return Window(1 if topic.startswith("delay") else 2)
 
 
 class Kafka:
@@ -399,7 +399,7 @@ class Machine(RuleBasedStateMachine):
     def windows_are_kept(self) -> None:
         for tp in PARTITIONS:
             in_hand = len(self.consumer.flights.of(Partition(*tp)))
-            assert in_hand <= self.consumer.app.window(tp.topic), f"{in_hand} batches of {tp}"
+            assert in_hand <= self.consumer.app.window(tp.topic).batches, f"{in_hand} batches of {tp}"
 
     @invariant()
     def nothing_was_begun_or_settled_wrongly(self) -> None:

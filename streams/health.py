@@ -1,0 +1,78 @@
+"""Whether a destination takes anything at the moment, and what is spared while it doesn't.
+
+A destination is unwell when nothing has arrived there for UNWELL_S although it was tried: it refuses the
+connection, answers 429 or 5xx, or not at all. Nothing is decided about an event by that. Until something
+arrives there, only
+
+    a slot whose request failed rests for REST_S       `in_flight` attempts in that time, not as many as fail
+    what is routed there is written in bulk            `streams.bulk`: one write, not one for each event
+
+because both cost the destinations beside it: on the event loop, and at the broker that they share. What is
+not attempted yet waits in the destination's `deliver` topic, and its budget of time has not begun.
+"""
+
+import logging
+import random
+from collections.abc import Mapping
+
+from streams import clock
+
+log = logging.getLogger(__name__)
+
+UNWELL_S = 1.0
+REST_S = 1.0
+#: How often it is looked which destinations are unwell.
+LOOK_S = 0.1
+
+
+class Health:
+    """Of one destination, as far as this worker knows."""
+
+    __slots__ = ("since",)
+
+    def __init__(self) -> None:
+        #: When the first request began after which nothing has arrived, by `clock.steady`.
+        self.since: float | None = None
+
+    def tried(self, at: float) -> None:
+        """A request begins."""
+        if self.since is None:
+            self.since = at
+
+    def took(self) -> None:
+        """The destination has taken an event, or refused it for good: it is there."""
+        self.since = None
+
+    def unwell(self, now: float) -> bool:
+        return self.since is not None and now - self.since > UNWELL_S
+
+    @staticmethod
+    def rest_s() -> float:
+        """How long a slot rests: REST_S in the mean, and never all of them together."""
+        return REST_S * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+class Ward:
+    """The health of all destinations, by `deliver` topic."""
+
+    def __init__(self, healths: Mapping[str, Health]) -> None:
+        self._healths = healths
+        self._unwell: frozenset[str] = frozenset()
+        self._looked = 0.0
+
+    def unwell(self) -> frozenset[str]:
+        """The topics of those that took nothing when it was last looked, at most LOOK_S ago."""
+        now = clock.steady()
+        if now - self._looked > LOOK_S:
+            self._looked = now
+            found = frozenset(topic for topic, health in self._healths.items() if health.unwell(now))
+            if found != self._unwell:
+                self._tell(found)
+        return self._unwell
+
+    def _tell(self, found: frozenset[str]) -> None:
+        for topic in sorted(found - self._unwell):
+            log.warning("destination.unwell topic=%s: nothing has arrived for %gs", topic, UNWELL_S)
+        for topic in sorted(self._unwell - found):
+            log.warning("destination.well topic=%s", topic)
+        self._unwell = found

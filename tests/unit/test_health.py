@@ -1,0 +1,80 @@
+"""A destination is unwell while nothing arrives there though it is tried; the first that arrives ends it."""
+
+import pytest
+
+from streams import clock, health
+from streams.health import LOOK_S, UNWELL_S, Health, Ward
+
+
+def test_one_that_nobody_tries_is_well_however_long() -> None:
+    assert not Health().unwell(1e9)
+
+
+def test_one_is_unwell_a_while_after_the_first_try_and_trying_on_does_not_put_that_off() -> None:
+    one = Health()
+    one.tried(100.0)
+    one.tried(100.0 + UNWELL_S)
+
+    assert not one.unwell(100.0 + UNWELL_S)
+    assert one.unwell(100.1 + UNWELL_S)
+
+
+def test_what_arrives_makes_it_well_and_the_next_try_counts_from_then() -> None:
+    one = Health()
+    one.tried(100.0)
+    one.took()
+    assert not one.unwell(200.0)
+
+    one.tried(200.0)
+    assert not one.unwell(200.0 + UNWELL_S)
+    assert one.unwell(200.1 + UNWELL_S)
+
+
+def test_slots_do_not_come_back_all_together() -> None:
+    rests = {Health.rest_s() for _ in range(100)}
+
+    assert len(rests) > 50
+    assert min(rests) >= health.REST_S / 2
+    assert max(rests) <= health.REST_S * 1.5
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What `clock.steady` says, in seconds: the last of these."""
+    told = [1000.0]
+    monkeypatch.setattr(clock, "steady", lambda: told[-1])
+    return told
+
+
+def test_the_ward_names_who_is_unwell_and_says_once_that_somebody_has_become_so_or_is_well_again(
+    now: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    crm, ads = Health(), Health()
+    ward = Ward({"deliver.crm": crm, "deliver.ads": ads})
+    crm.tried(now[-1])
+    ads.tried(now[-1])
+    ads.took()
+    assert ward.unwell() == frozenset()
+
+    now.append(now[-1] + UNWELL_S + LOOK_S)
+    assert ward.unwell() == {"deliver.crm"}
+    now.append(now[-1] + 2 * LOOK_S)
+    assert ward.unwell() == {"deliver.crm"}
+    crm.took()
+    now.append(now[-1] + 2 * LOOK_S)
+    assert ward.unwell() == frozenset()
+
+    said = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert said == ["destination.unwell topic=deliver.crm", "destination.well topic=deliver.crm"]
+
+
+def test_the_ward_does_not_look_more_often_than_it_has_to(now: list[float]) -> None:
+    crm = Health()
+    ward = Ward({"deliver.crm": crm})
+    crm.tried(now[-1])
+    now.append(now[-1] + UNWELL_S + LOOK_S)
+    ward.unwell()
+
+    crm.took()
+    now.append(now[-1] + LOOK_S / 2)
+    assert ward.unwell() == {"deliver.crm"}
