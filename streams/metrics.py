@@ -2,17 +2,19 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from streams import histogram
+
 ATTEMPTS = Counter("distributary_attempts", "Settled attempts.", ["destination", "outcome", "code"])
 AMBIGUOUS = Counter(
     "distributary_ambiguous_attempts",
     "Attempts without an answer after the request was sent: they may have been delivered.",
     ["destination"],
 )
-SECONDS = Histogram(
+SECONDS = histogram.Histogram(
     "distributary_attempt_seconds",
     "Time of one HTTP attempt.",
-    ["destination"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    "destination",
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 LATENESS = Histogram(
     "distributary_release_lateness_seconds",

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from streams.decoding import datum, flat
@@ -81,16 +82,9 @@ class Attempt:
         return b"".join((
             _ATTEMPT_MARK,
             flat.text(self.event_id),
-            flat.word(self.destination),
-            flat.word(self.source_topic),
-            flat.number(self.source_partition),
+            _where(self.destination, self.source_topic, self.source_partition),
             flat.number(self.source_offset),
-            flat.maybe_text(self.replay),
-            flat.number(self.attempt),
-            flat.word(self.outcome),
-            flat.maybe_word(self.code),
-            flat.maybe_text(self.reason),
-            flat.TRUE if self.ambiguous else flat.FALSE,
+            _how(self.replay, self.attempt, self.outcome, self.code, self.reason, self.ambiguous),
             flat.number(self.started_ms),
             flat.number(self.elapsed_ms),
             flat.maybe_word(self.tier),
@@ -122,6 +116,27 @@ class Attempt:
             elapsed_ms=0,
             worker=worker,
         )
+
+
+@lru_cache(maxsize=4096)  # there are few, and each is written a million times
+def _where(destination: str, topic: str, partition: int) -> bytes:
+    """The fields of an attempt from `destination` to `source_partition`."""
+    return flat.text(destination) + flat.text(topic) + flat.number(partition)
+
+
+@lru_cache(maxsize=4096)
+def _how(
+    replay: str | None, attempt: int, outcome: str, code: str | None, reason: str | None, ambiguous: bool
+) -> bytes:
+    """The fields of an attempt from `replay` to `ambiguous`."""
+    return b"".join((
+        flat.maybe_text(replay),
+        flat.number(attempt),
+        flat.text(outcome),
+        flat.maybe_text(code),
+        flat.maybe_text(reason),
+        flat.TRUE if ambiguous else flat.FALSE,
+    ))  # fmt: skip
 
 
 class Lane(NamedTuple):
@@ -224,8 +239,10 @@ def readable(kind: type[Kind], values: Iterable[bytes | None]) -> Iterator[Kind]
         yield record
 
 
-def _spans(offsets: Iterable[int]) -> list[tuple[int, int, int]]:
+def _spans(offsets: Sequence[int]) -> list[tuple[int, int, int]]:
     """The first and last offset of each stretch of at most LONGEST_SPAN offsets, and how many it has."""
+    if offsets and offsets[-1] - offsets[0] < LONGEST_SPAN:
+        return [(offsets[0], offsets[-1], len(offsets))]  # mostly
     spans: list[tuple[int, int, int]] = []
     for offset in offsets:
         if spans and offset - spans[-1][0] < LONGEST_SPAN:
@@ -246,15 +263,17 @@ def _places(base: int, bitmap: bytes) -> list[int]:
 def _bitmaps(
     base: int, last: int, lanes: Mapping[tuple[str, str | None], Sequence[int]]
 ) -> dict[Lane, bytes]:
-    within = {
-        Lane(*lane): [offset - base for offset in offsets if base <= offset <= last]
-        for lane, offsets in lanes.items()
-    }
-    return {lane: _bitmap(places) for lane, places in within.items() if places}
+    within = {Lane(*lane): _bitmap(base, last, offsets) for lane, offsets in lanes.items()}
+    return {lane: bitmap for lane, bitmap in within.items() if bitmap}
 
 
-def _bitmap(places: Sequence[int]) -> bytes:
-    bitmap = bytearray(max(places) // 8 + 1)
+def _bitmap(base: int, last: int, offsets: Sequence[int]) -> bytes:
+    """Those of the offsets that are within, which are ascending, from the lowest bit of the first byte on."""
+    span = last - base + 1
+    if len(offsets) == span and offsets[0] == base and offsets[-1] == last:
+        return ((1 << span) - 1).to_bytes((span + 7) // 8, "little")  # mostly: all of them
+    places = [offset - base for offset in offsets if base <= offset <= last]
+    bitmap = bytearray(max(places) // 8 + 1 if places else 0)
     for place in places:
         bitmap[place >> 3] |= 1 << (place & 7)
     return bytes(bitmap)

@@ -104,46 +104,44 @@ class Settler:
     def _attempt(self, verdict: Verdict) -> Outgoing:
         decision, answer = verdict.decision, verdict.answer
         tracking = decision.tracking
+        topic, partition, offset = tracking.source
         attempt = Attempt(
             event_id=tracking.event_id,
             destination=tracking.destination,
-            source_topic=tracking.source.topic,
-            source_partition=tracking.source.partition,
-            source_offset=tracking.source.offset,
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=offset,
             replay=tracking.replay,
             attempt=tracking.attempt,
-            outcome=_word(decision),
-            code=answer.code if answer else None,
-            reason=decision.reason if isinstance(decision, Dead) else None,
-            ambiguous=answer.ambiguous if answer else False,
+            outcome=_WORDS[decision.__class__],
             started_ms=verdict.started_ms,
-            elapsed_ms=answer.elapsed_ms if answer else 0,
-            tier=decision.tier.name if isinstance(decision, Retry) else None,
-            not_before_ms=decision.not_before_ms if isinstance(decision, Retry) else None,
+            elapsed_ms=0,
             body_head=verdict.detail or None,
             worker=self._worker,
         )
+        if answer is not None:
+            attempt.code, attempt.ambiguous = answer.code, answer.ambiguous
+            attempt.elapsed_ms = answer.elapsed_ms
+        if isinstance(decision, Retry):
+            attempt.tier, attempt.not_before_ms = decision.tier.name, decision.not_before_ms
+        elif isinstance(decision, Dead):
+            attempt.reason = decision.reason
         return Outgoing(self._names.attempts, attempt.encode(), tracking.event_id.encode())
 
 
-def _word(decision: Decision) -> Outcome:
-    match decision:
-        case Retry():
-            return Outcome.RETRY
-        case Dead():
-            return Outcome.DEAD
-        case _:
-            return Outcome.DELIVERED
+_WORDS: dict[type[Decision], Outcome] = {
+    Delivered: Outcome.DELIVERED, Retry: Outcome.RETRY, Dead: Outcome.DEAD
+}  # fmt: skip
 
 
 def _count(verdicts: Sequence[Verdict]) -> None:
     debugging, counts = log.isEnabledFor(logging.DEBUG), Counter[tuple[str, Outcome, str]]()
     for verdict in verdicts:
         answer, tracking = verdict.answer, verdict.decision.tracking
-        kind = tracking.destination, _word(verdict.decision), answer.code if answer else "none"
+        kind = tracking.destination, _WORDS[verdict.decision.__class__], answer.code if answer else "none"
         counts[kind] += 1
         if answer is not None:
-            _seconds(tracking.destination).observe(answer.elapsed_ms / 1000)
+            metrics.SECONDS.observe(tracking.destination, answer.elapsed_ms / 1000)
             if answer.ambiguous:
                 metrics.AMBIGUOUS.labels(tracking.destination).inc()
         if debugging:
@@ -155,4 +153,3 @@ def _count(verdicts: Sequence[Verdict]) -> None:
 
 #: The lookup of labels costs more than the counting: once for each of the few there are.
 _attempts = lru_cache(maxsize=4096)(metrics.ATTEMPTS.labels)
-_seconds = lru_cache(maxsize=4096)(metrics.SECONDS.labels)

@@ -76,5 +76,4 @@ def _done(settled: Sequence[Ended]) -> None:
     if failpoints.ARMED and settled:
         failpoints.hit("after-settle")
     for batch, records, _ in settled:
-        for index in records:
-            batch.done(index)
+        batch.done(records.start, len(records))

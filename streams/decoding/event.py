@@ -32,9 +32,10 @@ def normalise(fields: dict[str, Any]) -> dict[str, Any]:
     kind = fields.get("type")
     if kind.__class__ is not str or kind not in TYPES:
         fields["type"] = _type(kind)
-    # Once per event on the hot path, so without a call; mostly nothing is left over.
-    for name in [name for name, value in fields.items() if value.__class__ is not _SHAPES.get(name)]:
-        _mend(fields, name)
+    # Once per event on the hot path: whether all is as it should be is found out in C.
+    if list(map(type, fields.values())) != list(map(_SHAPES.get, fields)):
+        for name in [name for name, value in fields.items() if value.__class__ is not _SHAPES.get(name)]:
+            _mend(fields, name)
     message_id = fields.get("messageId")
     if message_id is not None and not 0 < len(message_id) <= LONGEST_MESSAGE_ID:
         raise _invalid("messageId", f"has {len(message_id)} characters, not 1 to {LONGEST_MESSAGE_ID}")
