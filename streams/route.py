@@ -10,6 +10,7 @@ Next: `streams.deliver`.
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from streams import clock, failpoints, headers, metrics
@@ -94,7 +95,7 @@ class Router:
         notes = Routed.of(records[0].topic, records[0].partition, records, lanes, replay, instants)
         await self._letters.send([Outgoing(self._routed_topic, note.encode()) for note in notes])
         for (destination, rule), offsets in lanes.items():
-            metrics.ROUTED.labels(destination or "none", rule or "none").inc(len(offsets))
+            _routed(destination or "none", rule or "none").inc(len(offsets))
 
     def _fan_out(
         self, records: Sequence[Record], replay: str | None, only: str | None
@@ -147,3 +148,7 @@ class Router:
 def event_id(event: Mapping[str, Any], source: Source) -> str:
     """The producer's messageId; without one the event's own place, which is as unique and as stable."""
     return event.get("messageId") or str(source)
+
+
+#: The lookup of labels costs more than the counting: once for each of the few there are.
+_routed = lru_cache(maxsize=4096)(metrics.ROUTED.labels)

@@ -97,7 +97,7 @@ class Hosts:
             return entry
         lookup = self._lookups.get(host) or self._begin(host)
         # Waited for, never cancelled: others wait for it too, and its thread cannot be stopped.
-        await asyncio.wait((lookup,), timeout=deadline - time.monotonic())
+        await _until(lookup, deadline)
         if lookup.cancelled():
             return faults.CLOSED
         return lookup.result() if lookup.done() else Fault("EAI_AGAIN")
@@ -132,3 +132,20 @@ class Hosts:
             for pool in entry.pools.values():
                 pool.close()
         self._hosts.clear()
+
+
+async def _until(lookup: "asyncio.Task[Host | Fault]", deadline: float) -> None:
+    """As `asyncio.wait`, for a fraction of its cost: all that is ready for a new destination waits here."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    timer = loop.call_later(max(0.0, deadline - time.monotonic()), wake)
+    lookup.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()

@@ -5,7 +5,6 @@ answer before the last one is connected. So a few connect, and who comes then ta
 """
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections import deque
@@ -75,10 +74,7 @@ class Pool:
     async def obtain(self, deadline: float) -> Connection | Fault:
         """One that somebody lets go of or a new one, before the deadline (monotonic)."""
         if self._reusable and self._connecting >= FEW:
-            freed = None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout((deadline - time.monotonic()) * PATIENCE):
-                    freed = await self._turn()
+            freed = await self._turn((deadline - time.monotonic()) * PATIENCE)
             if freed is not None and freed.usable:
                 return freed
         self._connecting += 1
@@ -93,15 +89,20 @@ class Pool:
             self._wake_all()
         return end
 
-    async def _turn(self) -> Connection | None:
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+    async def _turn(self, within_s: float) -> Connection | None:
+        """One that was let go of; None: it is our turn to make one, or nothing has come in that time."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Connection | None] = loop.create_future()
         self._waiting.append(waiter)
+        timer = loop.call_later(max(0.0, within_s), _give_up, waiter)  # a third of what asyncio.timeout costs
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():  # it is another's now
                 self._pass_on(waiter.result())
             raise
+        finally:
+            timer.cancel()
 
     def _pass_on(self, freed: Connection | None) -> None:
         if freed is None:
@@ -209,3 +210,8 @@ class Pool:
         if self._idle:
             wait = max(self._idle[0].idle_since - stale, 0.01)
             self._sweep = asyncio.get_running_loop().call_later(wait, self._close_stale)
+
+
+def _give_up(waiter: "asyncio.Future[Connection | None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
