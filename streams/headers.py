@@ -14,8 +14,11 @@ our prefix is dropped there (``own``), so a producer can't pretend to an attempt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
+
+from streams.header_values import Malformed as Malformed
+from streams.header_values import Source as Source
+from streams.header_values import as_count, as_instant, as_source, as_text, as_word
 
 #: header -> the field of a dataclass, and what reads it
 _Table = Mapping[str, tuple[str, Callable[[str, bytes], Any]]]
@@ -34,25 +37,6 @@ LONGEST_DETAIL = 4096
 
 #: An idempotency key longer than this is hashed: header values are kept short on purpose.
 LONGEST_KEY = 256
-
-
-class Malformed(Exception):
-    """A header of ours is missing or makes no sense; ``header`` is its full name."""
-
-    def __init__(self, header: str, why: str) -> None:
-        super().__init__(f"{header}: {why}")
-        self.header = header
-
-
-class Source(NamedTuple):
-    """Where the record was first read; written ``events/3/1234``."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
 
 
 class Tracking(NamedTuple):
@@ -151,7 +135,7 @@ def read(headers: Iterable[Header] | None) -> Tracking:
     if headers.__class__ is list and len(headers) == 3:  # mostly: there is nothing else to say
         (first, destination), (second, event), (third, source) = headers
         if (first, second, third) == _FRESH and destination and event and source:
-            return Tracking(_word(first, destination), _text(second, event), _source(third, source))
+            return Tracking(as_word(first, destination), as_text(second, event), as_source(third, source))
     return Tracking(**_fields(headers, _TRACKING, "destination", "event-id", "source"))
 
 
@@ -234,44 +218,6 @@ def _fields(headers: Iterable[Header] | None, table: _Table, *required: str) -> 
     return found
 
 
-def _text(name: str, value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise Malformed(name, f"{value[:40]!r} is not UTF-8") from None
-
-
-def _whole(digits: int) -> Callable[[str, bytes], int]:
-    """A reader of whole numbers of at most so many digits. int() alone would take signs, spaces and
-    underscores, and a hostile million of digits would cost it seconds."""
-
-    def read_whole(name: str, value: bytes) -> int:
-        if len(value) <= digits and value.isdigit():
-            return int(value)
-        raise Malformed(name, f"{value[:40]!r} is not a whole number of at most {digits} digits")
-
-    return read_whole
-
-
-def _source(name: str, value: bytes) -> Source:
-    place, _, offset = value.rpartition(b"/")
-    topic, slash, partition = place.partition(b"/")  # a topic's name has no slash
-    if not topic or not slash or b"/" in partition or len(place) > _LONGEST_PLACE:
-        raise Malformed(name, f"{value[:40]!r} is not topic/partition/offset")
-    return Source(*_place(name, topic, partition), _offset(name, offset))
-
-
-@lru_cache(maxsize=4096)  # there are few partitions, and each is read a million times
-def _place(name: str, topic: bytes, partition: bytes) -> tuple[str, int]:
-    return _text(name, topic), _partition(name, partition)
-
-
-@lru_cache(maxsize=4096)
-def _word(name: str, value: bytes) -> str:
-    """A text of which there are few."""
-    return _text(name, value)
-
-
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
@@ -281,37 +227,28 @@ def _cut(encoded: bytes, limit: int) -> bytes:
     return encoded if len(encoded) <= limit else encoded[:limit].decode("utf-8", "ignore").encode()
 
 
-#: Of Kafka's longest name of a topic, and a partition.
-_LONGEST_PLACE = 249 + 10
-
-_count = _whole(6)
-_partition = _whole(9)
-_offset = _whole(18)
-#: Until the year 5138: whatever shows an instant as a date later can't fail on it.
-_instant = _whole(14)
-
 _TRACKING: _Table = {
-    "distributary.destination": ("destination", _text),
-    "distributary.event-id": ("event_id", _text),
-    "distributary.source": ("source", _source),
-    "distributary.attempt": ("attempt", _count),
-    "distributary.first-attempt": ("first_attempt_ms", _instant),
-    "distributary.deadline": ("deadline_ms", _instant),
-    "distributary.not-before": ("not_before_ms", _instant),
-    "distributary.due": ("due_ms", _instant),
-    "distributary.tier": ("tier", _text),
-    "distributary.last-error": ("last_error", _text),
-    "distributary.maybe-delivered": ("maybe_delivered", _count),
-    "distributary.replay": ("replay", _text),
-    "distributary.redrives": ("redrives", _count),
+    "distributary.destination": ("destination", as_text),
+    "distributary.event-id": ("event_id", as_text),
+    "distributary.source": ("source", as_source),
+    "distributary.attempt": ("attempt", as_count),
+    "distributary.first-attempt": ("first_attempt_ms", as_instant),
+    "distributary.deadline": ("deadline_ms", as_instant),
+    "distributary.not-before": ("not_before_ms", as_instant),
+    "distributary.due": ("due_ms", as_instant),
+    "distributary.tier": ("tier", as_text),
+    "distributary.last-error": ("last_error", as_text),
+    "distributary.maybe-delivered": ("maybe_delivered", as_count),
+    "distributary.replay": ("replay", as_text),
+    "distributary.redrives": ("redrives", as_count),
 }
 _DEATH: _Table = {
-    "distributary.reason": ("reason", _text),
-    "distributary.error": ("error", _text),
-    "distributary.detail": ("detail", _text),
-    "distributary.dead-at": ("at_ms", _instant),
+    "distributary.reason": ("reason", as_text),
+    "distributary.error": ("error", as_text),
+    "distributary.detail": ("detail", as_text),
+    "distributary.dead-at": ("at_ms", as_instant),
 }
-_ORIGIN: _Table = {"distributary.source": ("source", _source)}
+_ORIGIN: _Table = {"distributary.source": ("source", as_source)}
 
 #: The headers of a record on its way to its first attempt, where its producer gave it none.
 _FRESH = tuple(_TRACKING)[:3]
