@@ -19,6 +19,7 @@ from typing import Any
 import faust
 
 from streams import clock, topics, web
+from streams.bulk import Bulk
 from streams.codec import Decoder
 from streams.decoding.registry import Registry
 from streams.delay import Delay
@@ -26,7 +27,7 @@ from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
 from streams.flight import Window
-from streams.health import Ward
+from streams.health import Health, Ward
 from streams.inflow import Inflow
 from streams.letters import Letters
 from streams.masking import Masking
@@ -44,8 +45,9 @@ log = logging.getLogger(__name__)
 #: Batches of one partition in hand at once: one being worked on and one ready behind it; a delayed one waits.
 WINDOW = Window(2)
 WINDOW_OF_DELAY = Window(1)
-#: Of an inbound partition, while some of what is routed is written in bulk, and small batches wait for it.
-WINDOW_WHILE_LATE = Window(2, records=1000)
+#: Of an inbound partition, while some of what is routed is written in bulk and small batches wait for it:
+#: with the one that fills it, no more records than in two large ones.
+WINDOW_WHILE_LATE = Window(2, records=500)
 #: How long a record waits for others to be written with. What an event waits for on its way is sent at once,
 #: over a connection of its own; what is noted of it when it is there may wait, and costs less for it.
 PROMPT_MS, PATIENT_MS = 1, 5
@@ -83,6 +85,7 @@ class App(faust.App):
     deliver: Dispatcher
     delay: Dispatcher
     ward: Ward
+    bulk: Bulk | None = None
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -109,6 +112,11 @@ class App(faust.App):
             return WINDOW_OF_DELAY
         return WINDOW_WHILE_LATE if topic == self.settings.inbound.topic and self.ward.unwell() else WINDOW
 
+    def hurry(self) -> None:
+        """A drain begins: what is held to be written later is written now."""
+        if self.bulk is not None:
+            self.bulk.begin_all()
+
     def new_inflow(self) -> Inflow:
         """What reads the partitions that this worker is given."""
         planned = sum(topic.partitions for topic in topics.plan(self.settings))
@@ -134,6 +142,7 @@ class App(faust.App):
         delivery = Delivery(lanes, decoder, settler, policy, clock.word)
         router = Router(decoder, audience, letters, names, self.ward.unwell, Letters(patient, names.dlq))
         delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
+        self.bulk = router.bulk
         self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
@@ -155,12 +164,15 @@ class App(faust.App):
             body_limit=one.bound.connector.answer_bytes,
         )
         self._clients.append(client)
-        return Lane(one.bound, client, Slots(one.limits.in_flight), Masking(one.bound.secrets))
+        health = Health(one.limits.timeout_s)
+        return Lane(one.bound, client, Slots(one.limits.in_flight), Masking(one.bound.secrets), health)
 
     async def on_stop(self) -> None:
         await super().on_stop()  # drains and commits
         for dispatcher in (self.route, self.deliver, self.delay):
             await dispatcher.close()
+        if self.bulk is not None:
+            self.bulk.close()
         for tasks in self._under_way:  # what the drain did not wait for: its next owner does it again
             await tasks.cancel()
         for client in self._clients:

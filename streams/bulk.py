@@ -5,19 +5,34 @@ is twenty requests, which stand before the one that a healthy destination waits 
 """
 
 import asyncio
+import logging
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
-from streams.dispatch import Tasks
+from streams.dispatch import GivenBack, Tasks
 from streams.letters import Letters
 from streams.producer import Outgoing
+
+log = logging.getLogger(__name__)
 
 #: How long the first record of a topic waits for others: at most this and at least half of it, so that topics
 #: that get the same events are not all written at the same moment.
 LATE_S = 1.0
 #: With so many for one topic, the write begins at once.
 MOST = 500
+
+#: Whether what is to be written is still ours to write.
+Ours = Callable[[], Awaitable[bool]]
+
+
+class Part(NamedTuple):
+    """What one has sent to a topic. `written` says whether it was written with the others."""
+
+    records: Sequence[Outgoing]
+    ours: Ours
+    written: "asyncio.Future[bool]"
 
 
 class Bulk:
@@ -26,56 +41,71 @@ class Bulk:
     def __init__(self, letters: Letters, tasks: Tasks) -> None:
         self._letters = letters
         self._tasks = tasks
-        self._held: dict[str, Held] = {}
+        self._held: defaultdict[str, list[Part]] = defaultdict(list)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    async def send(self, outgoing: Sequence[Outgoing]) -> None:
+    async def send(self, outgoing: Sequence[Outgoing], ours: Ours) -> None:
         """Return when every record, or its dlq record, is durable.
 
         Raises:
-            Exception: what `Letters.send` raised, for all that were written together.
+            GivenBack: some were not `ours` any more when it was time to write them.
+            Exception: what `Letters.send` raised for these records alone.
         """
         by_topic: defaultdict[str, list[Outgoing]] = defaultdict(list)
         for record in outgoing:
             by_topic[record.topic].append(record)
-        written = [self._hold(topic, records) for topic, records in by_topic.items()]
-        if written:
-            await asyncio.wait(written)  # unlike `gather` it leaves them alone when it is cancelled
-        for future in written:
-            future.result()
+        parts = [self._hold(topic, records, ours) for topic, records in by_topic.items()]
+        if parts:
+            await asyncio.wait(
+                [part.written for part in parts]
+            )  # which cancels none of them, as gather would
+        left = [part for part in parts if not part.written.result()]
+        if left and not await ours():
+            raise GivenBack
+        for part in left:  # by itself: another's fault is not ours
+            await self._letters.send(part.records)
 
-    def _hold(self, topic: str, records: Sequence[Outgoing]) -> "asyncio.Future[None]":
-        held = self._held.get(topic)
-        if held is None:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(random.uniform(LATE_S / 2, LATE_S), self._begin, topic)  # noqa: S311
-            held = self._held[topic] = Held(loop.create_future(), timer)
-        held.records += records
-        if len(held.records) >= MOST:
-            held.timer.cancel()
+    def begin_all(self) -> None:
+        """Write what is held now."""
+        for topic in list(self._held):
             self._begin(topic)
-        return held.written
+
+    def close(self) -> None:
+        """Write nothing more of what is held."""
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _hold(self, topic: str, records: Sequence[Outgoing], ours: Ours) -> Part:
+        loop, held = asyncio.get_running_loop(), self._held[topic]
+        part = Part(records, ours, loop.create_future())
+        held.append(part)
+        if len(held) == 1:
+            wait_s = random.uniform(LATE_S / 2, LATE_S)  # noqa: S311
+            self._timers[topic] = loop.call_later(wait_s, self._begin, topic)
+        if sum(len(one.records) for one in held) >= MOST:
+            self._begin(topic)
+        return part
 
     def _begin(self, topic: str) -> None:
+        self._timers.pop(topic).cancel()
         self._tasks.spawn(self._write(self._held.pop(topic)))
 
-    async def _write(self, held: "Held") -> None:
+    async def _write(self, held: Sequence[Part]) -> None:
+        """What is ours, together. Whoever sent the rest, or all where that fails, sees to it."""
+        written: list[Part] = []
         try:
-            await self._letters.send(held.records)
-        except Exception as fault:
-            held.written.set_exception(fault)
-        except BaseException:
-            held.written.cancel()
-            raise
-        else:
-            held.written.set_result(None)
+            mine = [part for part in held if await part.ours()]
+            await self._letters.send([record for part in mine for record in part.records])
+            written = mine
+        except Exception:
+            log.exception("bulk.error parts=%d: again, each by itself", len(held))
+        finally:
+            for part in written:
+                _say(part, written=True)
+            for part in held:
+                _say(part, written=False)
 
 
-class Held:
-    """What is to be written to one topic."""
-
-    __slots__ = ("records", "timer", "written")
-
-    def __init__(self, written: "asyncio.Future[None]", timer: asyncio.TimerHandle) -> None:
-        self.records: list[Outgoing] = []
-        self.written = written
-        self.timer = timer
+def _say(part: Part, *, written: bool) -> None:
+    if not part.written.done():
+        part.written.set_result(written)

@@ -45,11 +45,10 @@ class Lane:
         size = self.bound.batch.max_events if self.bound.batch else 1
         return (range(first, min(first + size, count)) for first in range(0, count, size))
 
-    def free_slot(self) -> None:
-        """Give a slot back: at once, unless the destination is unwell."""
-        health = self.health
-        if health.since is not None and health.unwell(clock.steady()):
-            asyncio.get_running_loop().call_later(health.rest_s(), self.slots.release)
+    def free_slot(self, *, failed: bool) -> None:
+        """Give a slot back: at once, unless the request failed and the destination is unwell."""
+        if failed and self.health.unwell(clock.steady()):
+            asyncio.get_running_loop().call_later(self.health.rest_s(), self.slots.release)
         else:
             self.slots.release()
 
@@ -100,11 +99,12 @@ class Delivery:
 
     async def _deliver(self, lane: Lane, batch: Batch, chunk: range) -> None:
         records = batch.records[chunk.start : chunk.stop]
+        opened: Sequence[Parcel | Stray] = ()
         try:
             opened = await self._opened(lane, batch, records)
             ends = await self._attempt(lane, opened)
-        finally:
-            lane.free_slot()  # the window bounds what is being settled
+        finally:  # the window bounds what is being settled
+            lane.free_slot(failed=lane.health.since is not None and any(map(_failed, opened)))
         if failpoints.ARMED:
             failpoints.hit("after-answer")
         self.settling.take(Ended(batch, chunk, ends))
@@ -143,10 +143,8 @@ class Delivery:
             count = lane.bound.batch.take([one.item or b"" for one in sendable]) if lane.bound.batch else 1
             await _send(lane, sendable[:count])
             sendable = sendable[count:]
-        for one in opened:
-            if isinstance(one, Parcel) and one.outcome is Outcome.RETRY:
-                await self.word()  # a retry is for a moment: by a clock that is wrong, for a wrong one
-                break
+        if any(map(_failed, opened)):
+            await self.word()  # a retry is for a moment: by a clock that is wrong, for a wrong one
         return [self._verdict(lane, one) if isinstance(one, Parcel) else one for one in opened]
 
     def _verdict(self, lane: Lane, parcel: Parcel) -> Verdict:
@@ -171,6 +169,11 @@ class Delivery:
         return Verdict(parcel.record, decision, answer, started_ms, detail)
 
 
+def _failed(one: Parcel | Stray) -> bool:
+    """Whether a request was made, and is to be made again."""
+    return isinstance(one, Parcel) and one.outcome is Outcome.RETRY
+
+
 async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:
     """One request for all of them; notes in each how it ended. Never raises."""
     key, started = headers.idempotency_key(parcels[0].tracking), clock.steady()
@@ -187,5 +190,7 @@ async def _send(lane: Lane, parcels: Sequence[Parcel]) -> None:
     answer = await lane.client.send(request)
     for parcel, outcome in zip(parcels, lane.bound.outcomes(answer, len(parcels)), strict=True):
         parcel.outcome, parcel.answer, parcel.started = outcome, answer, started
-        if outcome is not Outcome.RETRY:
+        if outcome is Outcome.RETRY:
+            lane.health.failed()
+        else:
             lane.health.took()

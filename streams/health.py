@@ -1,14 +1,17 @@
 """Whether a destination takes anything at the moment, and what is spared while it doesn't.
 
-A destination is unwell when nothing has arrived there for UNWELL_S although it was tried: it refuses the
-connection, answers 429 or 5xx, or not at all. Nothing is decided about an event by that. Until something
-arrives there, only
+A destination is unwell when nothing has arrived there for UNWELL_S although it was tried, and a request has
+failed: it refuses the connection, or answers 429 or 5xx. Or when there was no answer at all for half the time
+that a request has. Nothing is decided about an event by that. Until something arrives there, only
 
     a slot whose request failed rests for REST_S       `in_flight` attempts in that time, not as many as fail
     what is routed there is written in bulk            `streams.bulk`: one write, not one for each event
 
 because both cost the destinations beside it: on the event loop, and at the broker that they share. What is
 not attempted yet waits in the destination's `deliver` topic, and its budget of time has not begun.
+
+It is this worker's impression, and forgotten when it has not tried for FORGET_S: its partitions may be
+another's by now.
 """
 
 import logging
@@ -21,30 +24,41 @@ log = logging.getLogger(__name__)
 
 UNWELL_S = 1.0
 REST_S = 1.0
+FORGET_S = 300.0
 #: How often it is looked which destinations are unwell.
 LOOK_S = 0.1
 
 
 class Health:
-    """Of one destination, as far as this worker knows."""
+    """Of one destination, as far as this worker knows. Moments are by `clock.steady`."""
 
-    __slots__ = ("since",)
+    __slots__ = ("_failed", "_patience_s", "_tried", "since")
 
-    def __init__(self) -> None:
-        #: When the first request began after which nothing has arrived, by `clock.steady`.
+    def __init__(self, timeout_s: float = 10.0) -> None:
+        #: When the first request began after which nothing has arrived.
         self.since: float | None = None
+        self._tried = 0.0  #: when the latest one began
+        self._failed = False
+        self._patience_s = max(UNWELL_S, timeout_s / 2)
 
     def tried(self, at: float) -> None:
         """A request begins."""
+        self._tried = at
         if self.since is None:
             self.since = at
 
+    def failed(self) -> None:
+        """A request has failed, and may be made again."""
+        self._failed = True
+
     def took(self) -> None:
         """The destination has taken an event, or refused it for good: it is there."""
-        self.since = None
+        self.since, self._failed = None, False
 
     def unwell(self, now: float) -> bool:
-        return self.since is not None and now - self.since > UNWELL_S
+        if self.since is None or now - self._tried > FORGET_S:
+            return False
+        return now - self.since > (UNWELL_S if self._failed else self._patience_s)
 
     @staticmethod
     def rest_s() -> float:
@@ -72,7 +86,7 @@ class Ward:
 
     def _tell(self, found: frozenset[str]) -> None:
         for topic in sorted(found - self._unwell):
-            log.warning("destination.unwell topic=%s: nothing has arrived for %gs", topic, UNWELL_S)
+            log.warning("destination.unwell topic=%s: nothing has arrived there for a while", topic)
         for topic in sorted(self._unwell - found):
             log.warning("destination.well topic=%s", topic)
         self._unwell = found

@@ -33,8 +33,8 @@ class Histogram(Collector):
         """One observation, where the label has this value."""
         counts = self._counts.get(value)
         if counts is None:
+            self._sums[value] = 0.0  # first: it may be read in between
             counts = self._counts[value] = [0] * (len(self._bounds) + 1)
-            self._sums[value] = 0.0
         counts[bisect_left(self._bounds, amount)] += 1
         self._sums[value] += amount
 

@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from streams import clock, failpoints, headers, metrics
-from streams.bulk import Bulk
+from streams.bulk import Bulk, Ours
 from streams.codec import Decoder, Undecodable
 from streams.destinations import Audience
-from streams.dispatch import Tasks, until_done
+from streams.dispatch import GivenBack, Tasks, until_done
 from streams.flight import Batch, Record
 from streams.headers import Death, Source
 from streams.letters import Letters
@@ -28,6 +28,8 @@ from streams.topics import Names
 
 log = logging.getLogger(__name__)
 
+#: So many records are a bulk of their own: while they waited for more, nobody else's would come.
+MANY = 100
 #: A destination and the rule that kept events back (None: it gets them), or "" and why they are no events.
 Lane = tuple[str, str | None]
 #: For each destination, in order: None, or the rule that keeps an event back.
@@ -62,7 +64,7 @@ class Router:
         self._routed_topic = names.routed
         self._addressed = {to.name: headers.addressed(to.name) for to in audience.destinations}
         self.tasks = Tasks()
-        self._unwell, self._bulk = unwell, Bulk(patient or letters, self.tasks)
+        self._unwell, self.bulk = unwell, Bulk(patient or letters, self.tasks)
 
     async def begin(self, batch: Batch) -> None:
         """Start on a batch; the window of its partition bounds how many are under way."""
@@ -70,22 +72,35 @@ class Router:
         self.tasks.spawn(until_done("route", batch, lambda: self._route(batch)))
 
     async def _route(self, batch: Batch) -> None:
-        await self.route(batch.records)
+        async def ours() -> bool:
+            return batch.certain or await batch.held()
+
+        await self.route(batch.records, ours=ours)
         batch.done_all()
 
     async def route(
-        self, records: Sequence[Record], replay: str | None = None, only: str | None = None
+        self,
+        records: Sequence[Record],
+        replay: str | None = None,
+        only: str | None = None,
+        ours: Ours | None = None,
     ) -> None:
         """Route records of one partition, in order; returns when all that follows from them is durable.
 
-        `replay` marks them as part of a replay; `only` names the one destination that it is for.
+        `replay` marks them as part of a replay; `only` names the one destination that it is for. `ours`: some
+        may be written in bulk, and are, if they are still ours by then.
+
+        Raises:
+            GivenBack: they were not.
         """
         await self._decoder.prepare(record.value for record in records)
         outgoing, lanes = self._fan_out(records, replay, only)
         late = self._unwell()
-        if late:
+        if late and ours is not None and len(records) < MANY:
             await self._letters.send([record for record in outgoing if record.topic not in late])
-            await self._bulk.send([record for record in outgoing if record.topic in late])
+            await self.bulk.send([record for record in outgoing if record.topic in late], ours)
+            if not await ours():
+                raise GivenBack
         else:
             await self._letters.send(outgoing)
         if failpoints.ARMED:

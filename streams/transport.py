@@ -216,6 +216,7 @@ class Consumer(driver.Consumer):
     async def drain(self) -> None:
         """Begin nothing new, wait at most `drain_s` for what is in flight, commit what is finished."""
         self.draining.set()
+        self.app.hurry()
         self.flights.halt()
         if failpoints.ARMED and self.flights.in_flight:
             failpoints.hit("mid-rebalance")

@@ -149,3 +149,5 @@ async def _until(lookup: "asyncio.Task[Host | Fault]", deadline: float) -> None:
         await waiter
     finally:
         timer.cancel()
+        if not lookup.done():
+            lookup.remove_done_callback(wake)

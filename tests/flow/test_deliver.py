@@ -268,3 +268,19 @@ async def test_an_answer_that_refuses_an_event_for_good_is_no_reason_to_rest(
     await ended(one)
 
     assert lane.health.since is None
+
+
+@pytest.mark.usefixtures("long_since")
+async def test_what_no_request_was_made_of_is_no_reason_to_rest(
+    delivery: Delivery, there: Destination
+) -> None:
+    there.answers = [Answer(status=503, sent=True)]
+    lane = delivery.lanes[TOPIC]
+    lane.health.tried(0.0)
+    lane.health.failed()
+    one = batch(tracked(TOPIC, 0, b'{"type":"track"'), record(TOPIC, 1, b"?"))
+
+    await delivery.begin(one)
+    await ended(one)
+
+    assert lane.slots.free == 3

@@ -7,11 +7,14 @@ import pytest
 
 from connectors import load
 from streams import bulk, dispatch, headers
+from streams.clock import steady
 from streams.codec import Decoder
 from streams.config.sections import Limits, Network
 from streams.destinations import Audience, Destination
+from streams.flight import Batch, Partition
 from streams.records import Lane, Routed
-from streams.route import Router
+from streams.route import MANY, Router
+from streams.standing import Standing
 from tests.flow.post import NAMES, Post, batch, finished, record
 
 
@@ -159,6 +162,42 @@ async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_bu
     ]
     assert not post.on(NAMES.deliver("ads"))
     assert len(post.on(NAMES.routed)) == 2
+
+
+async def test_many_records_are_a_bulk_of_their_own_and_do_not_wait_for_others(post: Post) -> None:
+    unwell: set[str] = {NAMES.deliver("crm")}
+    late, one = Post(), Audience([destination("crm")])
+    router = Router(Decoder(), one, post.letters, NAMES, lambda: unwell, late.letters)
+    many = batch(*(record("events", offset, event("track", f"t{offset}")) for offset in range(MANY)))
+
+    await router._route(many)
+
+    assert len(post.on(NAMES.deliver("crm"))) == MANY
+    assert many.complete
+
+
+async def test_what_was_held_too_long_to_be_ours_is_left_to_its_new_owner(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LATE_S", 0.02)
+    unwell: set[str] = {NAMES.deliver("ads")}
+    late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
+    router = Router(Decoder(), both, post.letters, NAMES, lambda: unwell, late.letters)
+    standing = Standing(10.0)
+    standing.heard(steady())
+    one = Batch(Partition("events", 0), [TRACK], standing)
+    routing = asyncio.ensure_future(router._route(one))
+    async with asyncio.timeout(5):
+        while not post.on(NAMES.deliver("crm")):
+            await asyncio.sleep(0)
+
+    standing.expelled()
+    with pytest.raises(dispatch.GivenBack):
+        await routing
+
+    assert not late.sent
+    assert not post.on(NAMES.routed)
+    assert finished(one) == []
 
 
 async def test_one_that_is_well_again_has_its_events_at_once(post: Post) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from streams import clock, health
-from streams.health import LOOK_S, UNWELL_S, Health, Ward
+from streams.health import FORGET_S, LOOK_S, UNWELL_S, Health, Ward
 
 
 def test_one_that_nobody_tries_is_well_however_long() -> None:
@@ -13,19 +13,40 @@ def test_one_that_nobody_tries_is_well_however_long() -> None:
 def test_one_is_unwell_a_while_after_the_first_try_and_trying_on_does_not_put_that_off() -> None:
     one = Health()
     one.tried(100.0)
+    one.failed()
     one.tried(100.0 + UNWELL_S)
 
     assert not one.unwell(100.0 + UNWELL_S)
     assert one.unwell(100.1 + UNWELL_S)
 
 
+def test_one_that_is_slow_and_never_fails_is_well_until_half_the_time_of_a_request_is_over() -> None:
+    one = Health(timeout_s=10.0)
+    one.tried(100.0)
+
+    assert not one.unwell(104.9)
+    assert one.unwell(105.1)
+
+
+def test_one_that_is_not_tried_any_more_may_be_another_workers_and_is_not_called_unwell() -> None:
+    one = Health()
+    one.tried(100.0)
+    one.failed()
+
+    assert one.unwell(100.0 + FORGET_S)
+    assert not one.unwell(100.1 + FORGET_S)
+
+
 def test_what_arrives_makes_it_well_and_the_next_try_counts_from_then() -> None:
     one = Health()
     one.tried(100.0)
+    one.failed()
     one.took()
     assert not one.unwell(200.0)
 
     one.tried(200.0)
+    assert not one.unwell(200.1 + UNWELL_S)
+    one.failed()
     assert not one.unwell(200.0 + UNWELL_S)
     assert one.unwell(200.1 + UNWELL_S)
 
@@ -51,8 +72,9 @@ def test_the_ward_names_who_is_unwell_and_says_once_that_somebody_has_become_so_
 ) -> None:
     crm, ads = Health(), Health()
     ward = Ward({"deliver.crm": crm, "deliver.ads": ads})
-    crm.tried(now[-1])
-    ads.tried(now[-1])
+    for one in (crm, ads):
+        one.tried(now[-1])
+        one.failed()
     ads.took()
     assert ward.unwell() == frozenset()
 
@@ -72,6 +94,7 @@ def test_the_ward_does_not_look_more_often_than_it_has_to(now: list[float]) -> N
     crm = Health()
     ward = Ward({"deliver.crm": crm})
     crm.tried(now[-1])
+    crm.failed()
     now.append(now[-1] + UNWELL_S + LOOK_S)
     ward.unwell()
 

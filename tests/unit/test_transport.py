@@ -28,6 +28,9 @@ class App(faust.App):
     def window(self, topic: str) -> Window:
         return Window(1 if topic.startswith("delay") else 2)
 
+    def hurry(self) -> None:
+        """Nothing is held to be written later."""
+
 
 @pytest.fixture
 def make() -> Iterator[Callable[..., Any]]:
