@@ -35,14 +35,24 @@ class Part(NamedTuple):
     written: "asyncio.Future[bool]"
 
 
+class Held:
+    """What is to be written to a topic."""
+
+    __slots__ = ("parts", "records", "timer")
+
+    def __init__(self, timer: asyncio.TimerHandle) -> None:
+        self.parts: list[Part] = []
+        self.records = 0  #: of all parts
+        self.timer = timer
+
+
 class Bulk:
     """Gathers records by topic; made and used on the event loop."""
 
     def __init__(self, letters: Letters, tasks: Tasks) -> None:
         self._letters = letters
         self._tasks = tasks
-        self._held: defaultdict[str, list[Part]] = defaultdict(list)
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._held: dict[str, Held] = {}
 
     async def send(self, outgoing: Sequence[Outgoing], ours: Ours) -> None:
         """Return when every record, or its dlq record, is durable.
@@ -55,10 +65,8 @@ class Bulk:
         for record in outgoing:
             by_topic[record.topic].append(record)
         parts = [self._hold(topic, records, ours) for topic, records in by_topic.items()]
-        if parts:
-            await asyncio.wait(
-                [part.written for part in parts]
-            )  # which cancels none of them, as gather would
+        if parts:  # `wait` cancels none of them when it is cancelled, as `gather` would
+            await asyncio.wait([part.written for part in parts])
         left = [part for part in parts if not part.written.result()]
         if left and not await ours():
             raise GivenBack
@@ -72,23 +80,25 @@ class Bulk:
 
     def close(self) -> None:
         """Write nothing more of what is held."""
-        for timer in self._timers.values():
-            timer.cancel()
+        for held in self._held.values():
+            held.timer.cancel()
 
     def _hold(self, topic: str, records: Sequence[Outgoing], ours: Ours) -> Part:
-        loop, held = asyncio.get_running_loop(), self._held[topic]
-        part = Part(records, ours, loop.create_future())
-        held.append(part)
-        if len(held) == 1:
+        loop, held = asyncio.get_running_loop(), self._held.get(topic)
+        if held is None:
             wait_s = random.uniform(LATE_S / 2, LATE_S)  # noqa: S311
-            self._timers[topic] = loop.call_later(wait_s, self._begin, topic)
-        if sum(len(one.records) for one in held) >= MOST:
+            held = self._held[topic] = Held(loop.call_later(wait_s, self._begin, topic))
+        part = Part(records, ours, loop.create_future())
+        held.parts.append(part)
+        held.records += len(records)
+        if held.records >= MOST:
             self._begin(topic)
         return part
 
     def _begin(self, topic: str) -> None:
-        self._timers.pop(topic).cancel()
-        self._tasks.spawn(self._write(self._held.pop(topic)))
+        held = self._held.pop(topic)
+        held.timer.cancel()
+        self._tasks.spawn(self._write(held.parts))
 
     async def _write(self, held: Sequence[Part]) -> None:
         """What is ours, together. Whoever sent the rest, or all where that fails, sees to it."""

@@ -1,5 +1,6 @@
 """What a room writes, caught before it gets to Kafka; and the records that it reads."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,3 +61,10 @@ def batch(*records: Fetched) -> Batch:
 def finished(of: Batch) -> list[int]:
     """The offsets of a batch whose outcome is said to be durable."""
     return [one.offset for one, done in zip(of.records, of._finished, strict=True) if done]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return when it holds; TimeoutError after a while."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)

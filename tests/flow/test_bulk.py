@@ -8,7 +8,7 @@ from streams import bulk
 from streams.bulk import Bulk
 from streams.dispatch import GivenBack, Tasks
 from streams.producer import Outgoing
-from tests.flow.post import Post
+from tests.flow.post import Post, until
 
 
 class Counting(Post):
@@ -72,9 +72,7 @@ async def test_many_are_written_at_once(late: Bulk, post: Counting, monkeypatch:
 async def test_nobody_is_told_before_it_is_written(late: Bulk, post: Counting) -> None:
     post.open.clear()
     sending = asyncio.ensure_future(late.send(records("a", b"1"), ours))
-    async with asyncio.timeout(5):
-        while not post.writes:
-            await asyncio.sleep(0.001)
+    await until(lambda: post.writes)
     assert not sending.done()
 
     post.open.set()

@@ -1,7 +1,6 @@
 """From `delay.<tier>` back: never early, in order of what is due, and nobody is held up for long."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -9,7 +8,7 @@ from streams import delay, headers
 from streams.delay import Delay
 from streams.scan import Fetched
 from streams.settle import Settler
-from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked
+from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked, until
 
 SECOND, FOUR = NAMES.delay("1s"), NAMES.delay("4s")
 NOON_MS = 1_760_000_000_000
@@ -51,12 +50,6 @@ def due(topic: str, offset: int, in_ms: int, not_before_ms: int | None = None) -
     after = in_ms if not_before_ms is None else not_before_ms
     tier = NAMES.tiers[topic]
     return tracked(topic, offset, tier=tier, due_ms=NOON_MS + in_ms, not_before_ms=NOON_MS + after)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def released(post: Post) -> list[str]:

@@ -8,8 +8,8 @@ from streams import delay
 from streams.delay import Delay
 from streams.scan import Fetched
 from streams.settle import Settler
-from tests.flow.post import NAMES, POLICY, Post, batch
-from tests.flow.test_delay import NOON_MS, SECOND, Clock, due, released, until
+from tests.flow.post import NAMES, POLICY, Post, batch, until
+from tests.flow.test_delay import NOON_MS, SECOND, Clock, due, released
 
 HOUR_MS = 3_600_000
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -19,7 +18,7 @@ from streams.request import Client
 from streams.scan import Fetched
 from streams.settle import Settler
 from streams.slots import Slots
-from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked
+from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked, until
 
 TOPIC = NAMES.deliver("crm")
 EVENT = b'{"type":"track","event":"Paid"}'
@@ -64,12 +63,6 @@ def delivering(bound: Bound, post: Post, there: Destination) -> Delivery:
 
 def events(count: int) -> list[Fetched]:
     return [tracked(TOPIC, offset, EVENT) for offset in range(count)]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def ended(of: Batch) -> None:

@@ -15,7 +15,7 @@ from streams.flight import Batch, Partition
 from streams.records import Lane, Routed
 from streams.route import MANY, Router
 from streams.standing import Standing
-from tests.flow.post import NAMES, Post, batch, finished, record
+from tests.flow.post import NAMES, Post, batch, finished, record, until
 
 
 @pytest.fixture
@@ -146,20 +146,14 @@ async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_bu
 
     await router.begin(one)
     await router.begin(other)
-    async with asyncio.timeout(5):
-        while len(post.on(NAMES.deliver("crm"))) < 2:
-            await asyncio.sleep(0.001)
+    await until(lambda: len(post.on(NAMES.deliver("crm"))) == 2)
     assert not late.sent
     assert finished(one) == finished(other) == []
     assert not post.on(NAMES.routed)
 
-    async with asyncio.timeout(5):
-        while not (one.complete and other.complete):
-            await asyncio.sleep(0.001)
-    assert [headers.read(written.headers).event_id for written in late.on(NAMES.deliver("ads"))] == [
-        "t1",
-        "t2",
-    ]
+    await until(lambda: one.complete and other.complete)
+    written = [headers.read(record.headers).event_id for record in late.on(NAMES.deliver("ads"))]
+    assert written == ["t1", "t2"]
     assert not post.on(NAMES.deliver("ads"))
     assert len(post.on(NAMES.routed)) == 2
 
@@ -179,7 +173,7 @@ async def test_many_records_are_a_bulk_of_their_own_and_do_not_wait_for_others(p
 async def test_what_was_held_too_long_to_be_ours_is_left_to_its_new_owner(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "LATE_S", 0.02)
+    monkeypatch.setattr(bulk, "LATE_S", 0.2)
     unwell: set[str] = {NAMES.deliver("ads")}
     late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
     router = Router(Decoder(), both, post.letters, NAMES, lambda: unwell, late.letters)
@@ -187,9 +181,7 @@ async def test_what_was_held_too_long_to_be_ours_is_left_to_its_new_owner(
     standing.heard(steady())
     one = Batch(Partition("events", 0), [TRACK], standing)
     routing = asyncio.ensure_future(router._route(one))
-    async with asyncio.timeout(5):
-        while not post.on(NAMES.deliver("crm")):
-            await asyncio.sleep(0)
+    await until(lambda: post.on(NAMES.deliver("crm")))
 
     standing.expelled()
     with pytest.raises(dispatch.GivenBack):
