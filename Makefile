@@ -3,8 +3,16 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# COMPILED=1 before or after a target: what setup.py names runs as machine code (setup.py says how).
+COMPILED ?=
+SOURCES  := setup.py pyproject.toml $(shell find connectors schemas streams -name '*.py' -o -name '*.avsc')
+READY    := $(VENV)/ready $(if $(COMPILED),.compiled/ready)
+ON       := $(if $(COMPILED),env PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.compiled:$(CURDIR))
+CC_HERE  := $(shell command -v $${CC:-cc})
+PYTEST   := $(ON) $(BIN)/pytest $(if $(COMPILED),-o pythonpath=)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration verify soak bench bench-check lint format lock schema clean
+.PHONY: help setup compiled demo test unit integration verify soak bench bench-check lint format lock schema clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -19,26 +27,36 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(VENV)/ready ## Kafka, workers, a hostile destination and 2,000 events; KEEP=1 leaves it running
-	@$(BIN)/distributary demo $(if $(KEEP),--keep) $(ARGS)
+compiled: .compiled/ready ## compile the way of an event, as the image does (a minute; needs a C compiler)
+
+.compiled/ready: $(VENV)/ready $(SOURCES)
+	@echo "compiling into .compiled (a minute)"
+	@rm -rf .compiled build
+	@DISTRIBUTARY_COMPILE=1 $(BIN)/python -W ignore setup.py --quiet build --build-lib .compiled
+	@touch $@
+
+demo: $(READY) ## Kafka, workers, a hostile destination and 2,000 events; KEEP=1 leaves it running
+	@$(ON) $(BIN)/distributary demo $(if $(KEEP),--keep) $(ARGS)
 
 test: $(VENV)/ready ## everything: lint, unit, flow, connectors, chart, and real Kafka (under 15 minutes)
-	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest $(ARGS)
+	@$(MAKE) --no-print-directory -j2 lint $(if $(CC_HERE),compiled)
+	@$(PYTEST) tests/unit tests/connectors tests/flow tests/deploy $(ARGS)
+	@$(if $(CC_HERE),,echo "there is no C compiler: what is compiled is not tested, the promises are on the source")
+	@$(MAKE) --no-print-directory $(if $(CC_HERE),unit integration COMPILED=1,integration)
 
-unit: $(VENV)/ready ## what needs no Kafka (under a minute)
-	@$(BIN)/pytest tests/unit tests/connectors tests/flow $(ARGS)
+unit: $(READY) ## what needs no Kafka (about a minute)
+	@$(PYTEST) tests/unit tests/connectors tests/flow $(ARGS)
 
-integration: $(VENV)/ready ## the promises, on real Kafka
-	@$(BIN)/pytest tests/integration $(ARGS)
+integration: $(READY) ## the promises, on real Kafka
+	@$(PYTEST) tests/integration $(ARGS)
 
-verify: $(VENV)/ready ## prove that nothing is lost: every fault, one after the other (under 20 minutes)
-	@$(BIN)/distributary verify $(ARGS)
+verify: $(READY) ## prove that nothing is lost: every fault, one after the other (under 20 minutes)
+	@$(ON) $(BIN)/distributary verify $(ARGS)
 
-soak: $(VENV)/ready ## a million event-destination pairs, and a worker killed or a broker lost every few seconds (35 minutes)
-	@$(BIN)/distributary verify --faults 'random-*' --duration 30m --events 52000 --rate 300 --kills 16 --html soak.html $(ARGS)
+soak: $(READY) ## a million event-destination pairs, and a worker killed or a broker lost every few seconds (35 minutes)
+	@$(ON) $(BIN)/distributary verify --faults 'random-*' --duration 30m --events 52000 --rate 300 --kills 16 --html soak.html $(ARGS)
 
-bench: $(VENV)/ready ## measure us beside our peers, all on one local Kafka (about half an hour; ARGS=--quick: 8 minutes)
+bench: $(VENV)/ready $(if $(CC_HERE),.compiled/ready) ## measure us beside our peers, all on one local Kafka (about half an hour; ARGS=--quick: 8 minutes)
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-check: $(VENV)/ready ## whether an event has become dearer, counted, not timed; ACCEPT=1 keeps the new counts
@@ -55,9 +73,12 @@ format: $(VENV)/ready ## let ruff write what it can
 schema: $(VENV)/ready ## write docs/distributary.schema.json from the settings
 	@$(BIN)/distributary schema > docs/distributary.schema.json
 
-lock: ## write both lock files anew from pyproject.toml (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: ## write the lock files anew from pyproject.toml (needs uv)
+	@$(LOCK) pyproject.toml -o requirements.lock
+	@$(LOCK) --all-extras --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+	@printf 'mypy\nsetuptools\n' | $(LOCK) --constraint requirements-dev.lock - -o deploy/build.lock
 
 clean: ## remove .venv, caches and the local Kafka's data
-	@rm -rf $(VENV) .bench .kafka .distributary-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	@rm -rf $(VENV) .compiled .bench .kafka .distributary-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build

@@ -30,7 +30,6 @@ from streams.masking import Masking
 from streams.producer import Outgoing, Producer
 from streams.records import Attempt
 from streams.records import Outcome as Ended
-from streams.request import Client
 from streams.route import Router
 from streams.scan import Fetched
 from streams.settle import Settler
@@ -51,21 +50,15 @@ NAMES = Names.of(SETTINGS)
 TRACKING = Tracking("d0", "bench-000000000001", Source("guard.events", 1, 123_456))
 
 
-class Noted(Producer):
+class Noted:
     """A producer that says at once that all is written."""
-
-    def __init__(self) -> None:
-        """Starts nothing."""
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Written."""
 
 
-class Welcoming(Client):
+class Welcoming:
     """A destination that has answered before it was asked."""
-
-    def __init__(self) -> None:
-        """Opens nothing."""
 
     async def send(self, request: Request) -> Answer:
         return Answer(200, {"content-type": "application/json"}, b'{"ok":true}', sent=True, elapsed_ms=1)

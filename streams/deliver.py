@@ -20,7 +20,7 @@ from streams.flight import Batch, Record
 from streams.headers import Tracking
 from streams.health import Health
 from streams.masking import Masking
-from streams.request import Client
+from streams.request import Sender
 from streams.retry import Policy
 from streams.settle import Settler, Stray, Verdict
 from streams.settling import Ended, Settling
@@ -34,7 +34,7 @@ class Lane:
     """What it takes to deliver to one destination."""
 
     bound: Bound
-    client: Client
+    client: Sender
     slots: Slots
     #: Of the destination's secrets: some answers repeat what they were sent.
     mask: Masking
@@ -126,8 +126,8 @@ class Delivery:
         """Read a record and make the connector's item of it, or say why there is none."""
         try:
             parcel = Parcel(record, headers.read(record.headers))
-        except headers.Malformed as fault:
-            return Stray(record, str(fault))
+        except headers.Malformed as malformed:  # a name of its own: mypyc gives a name one type
+            return Stray(record, str(malformed))
         try:
             event = self.decoder.decode(record.value)
             event.setdefault("messageId", parcel.tracking.event_id)

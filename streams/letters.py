@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from streams import clock, headers
 from streams.flight import Record
 from streams.headers import Death, Source, Tracking
-from streams.producer import Outgoing, Producer, Refused
+from streams.producer import Outgoing, Refused, Writer
 from streams.retry import Reason
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Letters:
     """Writes records, and never gives up on one: what is too large for its topic goes to the dlq."""
 
-    def __init__(self, producer: Producer, dlq_topic: str) -> None:
+    def __init__(self, producer: Writer, dlq_topic: str) -> None:
         self._producer = producer
         self._dlq_topic = dlq_topic
 

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
@@ -66,6 +66,13 @@ class Refused(Exception):
     def __init__(self, refused: Sequence[tuple[int, str]]) -> None:
         super().__init__(", ".join(sorted({name for _, name in refused})))
         self.refused = list(refused)  #: index into what was sent, and the broker's error name
+
+
+class Writer(Protocol):
+    """What writes records: a Producer, or what stands for one where there is no Kafka."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """As `Producer.send`."""
 
 
 class Ticket:

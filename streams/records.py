@@ -6,7 +6,7 @@ published version, in the shape of the current one, and raises Undecodable for a
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -217,9 +217,13 @@ class Routed:
 
     def encode(self) -> bytes:
         """The record's value."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        return _write(_ROUTED_NOW, self.values())
+
+    def values(self) -> dict[str, Any]:
+        """By the names that the schema has for them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["lanes"] = [lane._asdict() | {"offsets": bitmap} for lane, bitmap in self.lanes.items()]
-        return _write(_ROUTED_NOW, values)
+        return values
 
     @classmethod
     def decode(cls, value: bytes | None) -> Self:

@@ -11,6 +11,7 @@ nobody can say whether the far end had the request: that is ECONNRESET, and ambi
 
 import logging
 import time
+from typing import Protocol
 
 from connectors.answers import UNKNOWN, Answer
 from connectors.base import Request
@@ -25,6 +26,13 @@ log = logging.getLogger(__name__)
 
 #: Addresses of one name that one attempt tries to connect to.
 MOST_ADDRESSES = 3
+
+
+class Sender(Protocol):
+    """What sends requests: a Client, or what stands for one where there is no network."""
+
+    async def send(self, request: Request) -> Answer:
+        """As `Client.send`."""
 
 
 class Client:

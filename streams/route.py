@@ -60,11 +60,11 @@ class Router:
         """`unwell` names the topics of destinations that take nothing now, `patient` writes to them."""
         self._decoder = decoder
         self._audience = audience
-        self._letters = letters
+        self._letters, self._patient = letters, patient or letters
         self._routed_topic = names.routed
         self._addressed = {to.name: headers.addressed(to.name) for to in audience.destinations}
         self.tasks = Tasks()
-        self._unwell, self.bulk = unwell, Bulk(patient or letters, self.tasks)
+        self._unwell, self.bulk = unwell, Bulk(self._patient, self.tasks)
 
     async def begin(self, batch: Batch) -> None:
         """Start on a batch; the window of its partition bounds how many are under way."""
@@ -108,7 +108,7 @@ class Router:
         # Only now, so that whatever the routed topic says was put on a topic is on that topic.
         instants = [record.timestamp for record in records]
         notes = Routed.of(records[0].topic, records[0].partition, records, lanes, replay, instants)
-        await self._letters.send([Outgoing(self._routed_topic, note.encode()) for note in notes])
+        await self._patient.send([Outgoing(self._routed_topic, note.encode()) for note in notes])
         for (destination, rule), offsets in lanes.items():
             _routed(destination or "none", rule or "none").inc(len(offsets))
 

@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from streams import failpoints
 from streams.dispatch import Tasks, until_done
 from streams.flight import Batch
-from streams.settle import Settler, Stray, Verdict
+from streams.settle import Stray, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,20 @@ class Ended(NamedTuple):
     ends: Sequence[Verdict | Stray]
 
 
+class Settles(Protocol):
+    """What writes outcomes: `streams.settle.Settler`."""
+
+    def topics(self, ends: Sequence[Verdict | Stray]) -> frozenset[str]:
+        """Where these are written."""
+
+    async def settle(self, ends: Sequence[Verdict | Stray]) -> None:
+        """Return when these are durable."""
+
+
 class Settling:
     """Has outcomes written, and then says that their records are done."""
 
-    def __init__(self, settler: Settler, tasks: Tasks) -> None:
+    def __init__(self, settler: Settles, tasks: Tasks) -> None:
         self._settler = settler
         self._tasks = tasks
         self._taken: list[Ended] = []

@@ -8,7 +8,7 @@ from streams import headers
 from streams.flight import Batch, Partition
 from streams.headers import Source, Tracking
 from streams.letters import Letters
-from streams.producer import Outgoing, Producer, Refused
+from streams.producer import Outgoing, Refused
 from streams.retry import Policy
 from streams.scan import Fetched
 from streams.topics import Names
@@ -17,7 +17,7 @@ NAMES = Names("t.", ("crm", "ads"), ("1s", "4s"))
 POLICY = Policy.of(["1s", "4s"], ["1s", "4s"], "1m", 0.0)
 
 
-class Post(Producer):
+class Post:
     """A producer that keeps what it is given. `trouble` is raised first, one for each `send`."""
 
     def __init__(self) -> None:

@@ -1,11 +1,13 @@
 """Workers whose clock is wrong when they start: what they release, and what they have stamped."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from streams import delay
 from streams.delay import Delay
+from streams.producer import Outgoing
 from streams.scan import Fetched
 from streams.settle import Settler
 from tests.flow.post import NAMES, POLICY, Post, batch, until
@@ -80,14 +82,13 @@ async def test_a_worker_that_hears_nothing_releases_one_and_learns_from_its_conf
     clock.ms = NOON_MS + HOUR_MS
     await room.begin(batch(due(SECOND, 0, 1000), due(SECOND, 1, 1000), due(SECOND, 2, 1000)))
 
-    send = room.letters.send
+    send = post.send
 
-    async def confirmed(outgoing: list[object]) -> None:
-        await send(outgoing)  # type: ignore[arg-type]
-        if outgoing:
-            brokers.speak(clock)
+    async def confirmed(outgoing: Sequence[Outgoing]) -> None:
+        await send(outgoing)
+        brokers.speak(clock)
 
-    monkeypatch.setattr(room.letters, "send", confirmed)
+    monkeypatch.setattr(post, "send", confirmed)
     await until(lambda: post.sent)
     await asyncio.sleep(0.05)
 

@@ -14,7 +14,6 @@ from streams.deliver import Delivery, Lane
 from streams.flight import Batch
 from streams.masking import Masking
 from streams.records import Attempt
-from streams.request import Client
 from streams.scan import Fetched
 from streams.settle import Settler
 from streams.slots import Slots
@@ -24,7 +23,7 @@ TOPIC = NAMES.deliver("crm")
 EVENT = b'{"type":"track","event":"Paid"}'
 
 
-class Destination(Client):
+class Destination:
     """Answers with what it is told, 200 unless it is told anything; while it is closed, with nothing."""
 
     def __init__(self) -> None:
@@ -193,7 +192,7 @@ async def test_a_connector_that_raises_sends_nothing_and_loses_nothing(
     def fail(*_: object) -> Request:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Bound, "request", fail)
+    monkeypatch.setattr(delivery.lanes[TOPIC].bound, "_sign", fail)
     one = batch(*events(1))
 
     await delivery.begin(one)

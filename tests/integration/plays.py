@@ -89,7 +89,8 @@ def _where(broker: Broker, folder: Path) -> Path:
 
 
 def _play(one: Play, config: Path, folder: Path) -> Result:
-    command = ("env", f"MUTANT={one.mutant}", sys.executable, "-m", "tests.integration.mutants")
+    source = f"PYTHONPATH={Path(__file__).parents[2]}"  # what is compiled can't be broken
+    command = ("env", source, f"MUTANT={one.mutant}", sys.executable, "-m", "tests.integration.mutants")
     options = Options(config=config, seed=1, events=400, keep=folder, command=command)
     [result] = run.play_all(options, [one.scenario], 1, report.Live(quiet=True)).results
     return result

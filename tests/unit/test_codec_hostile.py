@@ -71,5 +71,5 @@ def test_a_case_that_nobody_foresaw_is_refused_too(monkeypatch: pytest.MonkeyPat
         def fail(_: object, error: type[Exception] = error) -> None:
             raise error("s3cr3t")
 
-        monkeypatch.setattr("streams.codec.normalise", fail)
+        monkeypatch.setattr("orjson.loads", fail)
         assert refused(b"{}") == (Reason.UNEXPECTED, error.__name__)

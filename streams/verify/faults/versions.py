@@ -126,10 +126,8 @@ def _note(stage: Stage, written: dict[Source, Planned]) -> None:
             for name, fate in written[source].fates.items():
                 lanes[name, "types" if fate.startswith("filtered") else None].append(source.offset)
         for note in Routed.of(sources[0].topic, partition, sources, lanes):
-            values = {name: getattr(note, name) for name in note.__slots__} | {
-                "lanes": [lane._asdict() | {"offsets": bitmap} for lane, bitmap in note.lanes.items()]
-            }
-            stage.writer.write(stage.names.routed, oldest.write_single_object(values), lambda _: None)
+            value = oldest.write_single_object(note.values())
+            stage.writer.write(stage.names.routed, value, lambda _: None)
 
 
 def _commit(stage: Stage, sources: Sequence[Source]) -> None:

@@ -1,0 +1,1 @@
+"""Ourselves, not compiled."""
