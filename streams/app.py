@@ -121,7 +121,7 @@ class App(faust.App):
         """What reads the partitions that this worker is given."""
         planned = sum(topic.partitions for topic in topics.plan(self.settings))
         config = self.settings.kafka.confluent(f"{self.worker_id}-consumer")
-        return Inflow(config, self.settings.kafka.group, planned)
+        return Inflow(config, self.settings.kafka.group, planned, self.ward.unwell)
 
     def refused(self) -> dict[str, str]:
         """Topic -> error of what Kafka does not let us write until somebody mends it."""

@@ -8,6 +8,8 @@ from streams.scan import Fetched
 MOST = 500
 #: With so many lying here, or the bytes of four fetches, a partition is paused; with so few it goes on.
 ENOUGH, FEW = 4 * MOST, MOST
+#: The same for a destination that takes nothing now: what isn't fetched costs neither the broker nor us.
+ENOUGH_FOR_NOTHING, FEW_FOR_NOTHING = 100, 25
 
 
 class Backlog:

@@ -15,12 +15,12 @@ it stands still meanwhile. So the event loop looks every few milliseconds.
 
 import asyncio
 import logging
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.backlog import ENOUGH, FEW, MOST, Backlog
+from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, FEW_FOR_NOTHING, MOST, Backlog
 from streams.flight import Partition, Record
 from streams.scan import Fetched, patiently
 
@@ -69,9 +69,17 @@ class Inflow:
         config: of the connection.
         group: whose commits are read.
         partitions: how many there may be; what one fetch brings of each depends on it.
+        unwell: the topics of destinations that take nothing now: of those, little is plenty.
     """
 
-    def __init__(self, config: Mapping[str, Any], group: str, partitions: int = 1) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        group: str,
+        partitions: int = 1,
+        unwell: Callable[[], Set[str]] = frozenset,
+    ) -> None:
+        self._unwell = unwell
         self.fetch_bytes = max(LEAST_FETCH_BYTES, min(FETCH_BYTES, ALL_FETCH_BYTES // max(1, partitions)))
         self._loop = asyncio.get_running_loop()
         own = {"group.id": group, "max.partition.fetch.bytes": self.fetch_bytes}
@@ -175,7 +183,7 @@ class Inflow:
             self._candidates.add(tp)
         else:
             del self._ready[tp]
-        if lying.paused and len(lying.records) < FEW:
+        if lying.paused and len(lying.records) < (FEW_FOR_NOTHING if tp[0] in self._unwell() else FEW):
             lying.paused = False
             self._kafka.resume([TopicPartition(*tp)])
         return found  # type: ignore[return-value]
@@ -215,12 +223,12 @@ class Inflow:
 
     def _pause(self, touched: Mapping[tuple[str, int], Backlog]) -> None:
         """Have no more fetched of what lies here in plenty."""
-        most = 4 * self.fetch_bytes
-        plenty = [
-            tp
-            for tp, lying in touched.items()
-            if not lying.paused and (len(lying.records) >= ENOUGH or lying.bytes >= most)
-        ]
+        most, unwell = 4 * self.fetch_bytes, self._unwell()
+        plenty = []
+        for tp, lying in touched.items():
+            enough = ENOUGH_FOR_NOTHING if tp[0] in unwell else ENOUGH
+            if not lying.paused and (len(lying.records) >= enough or lying.bytes >= most):
+                plenty.append(tp)
         for tp in plenty:
             touched[tp].paused = True
         if plenty:

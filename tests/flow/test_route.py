@@ -149,13 +149,12 @@ async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_bu
     await until(lambda: len(post.on(NAMES.deliver("crm"))) == 2)
     assert not late.sent
     assert finished(one) == finished(other) == []
-    assert not post.on(NAMES.routed)
 
     await until(lambda: one.complete and other.complete)
     written = [headers.read(record.headers).event_id for record in late.on(NAMES.deliver("ads"))]
     assert written == ["t1", "t2"]
     assert not post.on(NAMES.deliver("ads"))
-    assert len(post.on(NAMES.routed)) == 2
+    assert [record.topic for record in late.sent[-2:]] == [NAMES.routed] * 2
 
 
 async def test_many_records_are_a_bulk_of_their_own_and_do_not_wait_for_others(post: Post) -> None:
@@ -188,7 +187,6 @@ async def test_what_was_held_too_long_to_be_ours_is_left_to_its_new_owner(
         await routing
 
     assert not late.sent
-    assert not post.on(NAMES.routed)
     assert finished(one) == []
 
 
@@ -201,4 +199,4 @@ async def test_one_that_is_well_again_has_its_events_at_once(post: Post) -> None
     await router.route([TRACK])
 
     assert len(post.on(NAMES.deliver("crm"))) == 1
-    assert not late.sent
+    assert [record.topic for record in late.sent] == [NAMES.routed]

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
 from streams import inflow
-from streams.backlog import ENOUGH, FEW, MOST
+from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, MOST
 from streams.inflow import MOST_AT_ONCE, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
 
@@ -19,10 +19,16 @@ BOTH = {ONE, TWO}
 
 
 @pytest.fixture
-async def source(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inflow]:
+def unwell() -> set[str]:
+    """The topics of destinations that take nothing."""
+    return set()
+
+
+@pytest.fixture
+async def source(monkeypatch: pytest.MonkeyPatch, unwell: set[str]) -> AsyncIterator[Inflow]:
     monkeypatch.setattr(inflow, "Consumer", Librdkafka)
     Librdkafka.begin()
-    made = Inflow({"client.id": "test"}, "group")
+    made = Inflow({"client.id": "test"}, "group", unwell=lambda: unwell)
     yield made
     await made.close()
 
@@ -340,6 +346,21 @@ async def test_what_was_handed_out_does_not_count_as_plenty(given: Inflow, kafka
         await all_taken(given)
 
     assert kafka.calls == []
+
+
+async def test_of_a_destination_that_takes_nothing_little_is_plenty(
+    source: Inflow, kafka: Librdkafka, unwell: set[str]
+) -> None:
+    unwell.add(ONE[0])
+    await source.begin(BOTH)
+    for tp in BOTH:
+        kafka.arrive(*records(tp, *range(ENOUGH_FOR_NOTHING)))
+    await read_in(source)
+    assert kafka.calls == [("pause", [ONE])]
+
+    source.look_again(ONE)
+    assert len((await taken(source, [ONE]))[ONE]) == ENOUGH_FOR_NOTHING
+    assert kafka.calls == [("pause", [ONE]), ("resume", [ONE])]
 
 
 async def test_a_partition_that_was_paused_is_not_when_it_is_given_again(

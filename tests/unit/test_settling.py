@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from streams import dispatch
+from streams import settling as settling_room
 from streams.clock import steady
 from streams.dispatch import Tasks
 from streams.flight import Batch, Partition
@@ -19,6 +20,8 @@ from streams.standing import Standing
 class Settler:
     """Writes what it is given, unless one of it is broken; every `write` waits for the test's word."""
 
+    elsewhere_s = 60.0  #: what that topic makes wait
+
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.broken: set[str] = set()
@@ -30,7 +33,7 @@ class Settler:
 
     async def settle(self, ends: Sequence[Stray]) -> None:
         if self.elsewhere & {end.why for end in ends}:
-            await asyncio.sleep(60)
+            await asyncio.sleep(self.elsewhere_s)
         self.asked.append([end.why for end in ends])
         await self.free.wait()
         if self.broken & {end.why for end in ends}:
@@ -76,9 +79,29 @@ async def test_what_comes_within_a_moment_is_written_at_once_and_then_done(
     assert (one.prefix, two.prefix) == (2, 1)
 
 
-async def test_a_topic_that_takes_nothing_holds_up_only_what_goes_there(
-    settling: Settling, settler: Settler
+async def test_what_goes_to_another_topic_too_waits_longer_for_others_and_for_none_of_the_rest(
+    settling: Settling, settler: Settler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(settling_room, "GATHER_OTHERS_S", 0.2)
+    monkeypatch.setattr(Settler, "elsewhere_s", 0.0)
+    settler.elsewhere = {"retried-0", "retried-1"}
+    settler.free.set()
+    retried, delivered = batch("retried", 2), batch("delivered", 1)
+    settling.take(ended(retried, 0))
+    settling.take(ended(delivered, 0))
+    await asyncio.sleep(0.1)
+    assert settler.asked == [["delivered-0"]]
+
+    settling.take(ended(retried, 1))
+    await asyncio.sleep(0.2)
+    assert settler.asked == [["delivered-0"], ["retried-0", "retried-1"]]
+    assert retried.complete
+
+
+async def test_a_topic_that_takes_nothing_holds_up_only_what_goes_there(
+    settling: Settling, settler: Settler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling_room, "GATHER_OTHERS_S", 0.001)
     delivered, retried = batch("delivered", 1), batch("retried", 1)
     settler.elsewhere = {"retried-0"}
     settler.free.set()
