@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 
 # COMPILED=1 before or after a target: what setup.py names runs as machine code (setup.py says how).
 COMPILED ?=
-SOURCES  := setup.py pyproject.toml $(shell find connectors schemas streams -name '*.py' -o -name '*.avsc')
+SOURCES  := setup.py pyproject.toml $(shell find connectors schemas streams -name '*.py' -o -name '*.avsc' -o -name '*.css')
 READY    := $(VENV)/ready $(if $(COMPILED),.compiled/ready)
-ON       := $(if $(COMPILED),env PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.compiled:$(CURDIR))
-CC_HERE  := $(shell command -v $${CC:-cc})
+ON       := $(if $(COMPILED),env COMPILED=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.compiled:$(CURDIR))
+CC_HERE  := $(shell command -v $${CC:-cc} >/dev/null && test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" && echo yes)
 PYTEST   := $(ON) $(BIN)/pytest $(if $(COMPILED),-o pythonpath=)
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 	@echo "setting up $(VENV) (once, a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@env -u DISTRIBUTARY_COMPILE $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 compiled: .compiled/ready ## compile the way of an event, as the image does (a minute; needs a C compiler)
@@ -41,7 +41,7 @@ demo: $(READY) ## Kafka, workers, a hostile destination and 2,000 events; KEEP=1
 test: $(VENV)/ready ## everything: lint, unit, flow, connectors, chart, and real Kafka (under 15 minutes)
 	@$(MAKE) --no-print-directory -j2 lint $(if $(CC_HERE),compiled)
 	@$(PYTEST) tests/unit tests/connectors tests/flow tests/deploy $(ARGS)
-	@$(if $(CC_HERE),,echo "there is no C compiler: what is compiled is not tested, the promises are on the source")
+	@$(if $(CC_HERE),,echo "there is no C compiler, or no Python.h: what is compiled is not tested, the promises are on the source")
 	@$(MAKE) --no-print-directory $(if $(CC_HERE),unit integration COMPILED=1,integration)
 
 unit: $(READY) ## what needs no Kafka (about a minute)

@@ -116,11 +116,11 @@ class Connector:
     max_item_bytes: int = 1_000_000
     #: How much of an answer's body is needed to understand it, bytes.
     answer_bytes: int = 4096
-    #: (status, body) -> what it means for the whole request, where status alone does not say it.
+    #: (status, body) -> what it means for the whole request (an Outcome), where status alone does not say it.
     #: The body is JSON if it can be read as JSON, otherwise text.
-    interpret: Callable[[int, Any], Outcome] | None = None
+    interpret: Callable[[int, Any], str] | None = None
     #: (status, body, count) -> one outcome per item, in order, where a request can half succeed.
-    per_item: Callable[[int, Any, int], list[Outcome]] | None = None
+    per_item: Callable[[int, Any, int], Sequence[str]] | None = None
 
     def __repr__(self) -> str:
         return f"Connector({self.name})"
@@ -216,9 +216,9 @@ class Bound:
         body = _readable(answer.body)
         try:
             if connector.per_item:
-                outcomes = connector.per_item(answer.status, body, count)
+                outcomes = [Outcome(one) for one in connector.per_item(answer.status, body, count)]
             elif connector.interpret:
-                outcomes = [connector.interpret(answer.status, body)] * count
+                outcomes = [Outcome(connector.interpret(answer.status, body))] * count
         except Exception:  # a bug of ours: nobody can say what was delivered, so all is sent again
             outcomes = []
         return outcomes if len(outcomes) == count else [Outcome.RETRY] * count

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -36,6 +37,7 @@ from streams.request import Client
 from streams.route import Router
 from streams.settings import Settings
 from streams.settle import Settler
+from streams.settling import Settling
 from streams.slots import Slots
 from streams.topics import Names
 from streams.transport import Batches
@@ -85,7 +87,7 @@ class App(faust.App):
     deliver: Dispatcher
     delay: Dispatcher
     ward: Ward
-    bulk: Bulk | None = None
+    _held: Sequence[Bulk | Settling] = ()
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -114,8 +116,8 @@ class App(faust.App):
 
     def hurry(self) -> None:
         """A drain begins: what is held to be written later is written now."""
-        if self.bulk is not None:
-            self.bulk.begin_all()
+        for held in self._held:
+            held.begin_all()
 
     def new_inflow(self) -> Inflow:
         """What reads the partitions that this worker is given."""
@@ -142,7 +144,7 @@ class App(faust.App):
         delivery = Delivery(lanes, decoder, settler, policy, clock.word)
         router = Router(decoder, audience, letters, names, self.ward.unwell, Letters(patient, names.dlq))
         delay = Delay(letters, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
-        self.bulk = router.bulk
+        self._held = (router.bulk, delivery.settling)
         self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
@@ -171,8 +173,8 @@ class App(faust.App):
         await super().on_stop()  # drains and commits
         for dispatcher in (self.route, self.deliver, self.delay):
             await dispatcher.close()
-        if self.bulk is not None:
-            self.bulk.close()
+        for held in self._held:
+            held.close()
         for tasks in self._under_way:  # what the drain did not wait for: its next owner does it again
             await tasks.cancel()
         for client in self._clients:

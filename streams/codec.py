@@ -87,7 +87,7 @@ class Decoder:
         """
         if self._registry is None:
             return
-        framed = (value for value in values if value and value[0] == _CONFLUENT and len(value) >= _HEADER)
+        framed = [value for value in values if value and value[0] == _CONFLUENT and len(value) >= _HEADER]
         for schema_id in {_schema_id(value) for value in framed}:
             if schema_id not in self._schemas and not self._registry.knows(schema_id):
                 with contextlib.suppress(Undecodable):  # decode will say so, of every record concerned
@@ -192,7 +192,7 @@ def _deeper(value: dict[str, Any], levels: int) -> bool:
     """Whether anything is nested in more levels than these, the outermost included."""
     level: list[Any] = [value]
     for _ in range(levels):
-        members = (outer.values() if outer.__class__ is dict else outer for outer in level)
+        members = [outer.values() if outer.__class__ is dict else outer for outer in level]
         level = [
             inner
             for outer in members

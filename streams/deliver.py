@@ -43,7 +43,8 @@ class Lane:
     def chunks(self, count: int) -> Iterator[range]:
         """The records of a batch, grouped into requests: one each, or as many as one request may carry."""
         size = self.bound.batch.max_events if self.bound.batch else 1
-        return (range(first, min(first + size, count)) for first in range(0, count, size))
+        for first in range(0, count, size):
+            yield range(first, min(first + size, count))
 
     def free_slot(self, *, failed: bool) -> None:
         """Give a slot back: at once, unless the request failed and the destination is unwell."""
@@ -107,7 +108,8 @@ class Delivery:
             lane.free_slot(failed=lane.health.since is not None and any(map(_failed, opened)))
         if failpoints.ARMED:
             failpoints.hit("after-answer")
-        self.settling.take(Ended(batch, chunk, ends))
+        unwell = lane.health.since is not None and lane.health.unwell(clock.steady())
+        self.settling.take(Ended(batch, chunk, ends), late=unwell)
 
     async def _opened(self, lane: Lane, batch: Batch, records: Sequence[Record]) -> list[Parcel | Stray]:
         if not self.decoder.asks:

@@ -182,7 +182,8 @@ class Scanner:
         Raises:
             KafkaException: the broker refuses, or answers nothing for TIMEOUT_S.
         """
-        return ([Fetched.of(message) for message in messages] for messages in self.messages(starts, ends))
+        for messages in self.messages(starts, ends):
+            yield [Fetched.of(message) for message in messages]
 
     def messages(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]:
         """As `read`, but the client's own: whoever needs a part of each does not pay for the rest."""

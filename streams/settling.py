@@ -17,10 +17,10 @@ from streams.settle import Stray, Verdict
 
 log = logging.getLogger(__name__)
 
-#: How long an outcome waits for others: a delivery, and one that is written to another topic, too. Nothing
-#: waits for that one, and while a destination refuses everything there are hundreds a second: every 10 ms
-#: eight produce requests, one for each partition of two topics, kept the broker from a healthy one's.
-GATHER_S, GATHER_OTHERS_S = 0.01, 0.1
+#: How long an outcome waits for others; and one of a destination that takes nothing. Of these there are
+#: hundreds a second: every 10 ms eight produce requests, one for each partition of `attempts` and of a delay
+#: topic, kept the broker from what a healthy destination waits for.
+GATHER_S, GATHER_LATE_S = 0.01, 0.1
 
 
 class Ended(NamedTuple):
@@ -30,6 +30,17 @@ class Ended(NamedTuple):
     #: Which of them, by index.
     records: range
     ends: Sequence[Verdict | Stray]
+
+
+#: The topics that outcomes go to, and whether they may be late.
+Alike = tuple[frozenset[str], bool]
+
+
+class Gathered(NamedTuple):
+    """What is to be written together."""
+
+    ended: list[Ended]
+    timer: asyncio.TimerHandle
 
 
 class Settles(Protocol):
@@ -48,21 +59,36 @@ class Settling:
     def __init__(self, settler: Settles, tasks: Tasks) -> None:
         self._settler = settler
         self._tasks = tasks
-        self._taken: dict[frozenset[str], list[Ended]] = {}  #: by the topics that they go to
+        self._gathered: dict[Alike, Gathered] = {}
 
-    def take(self, ended: Ended) -> None:
-        """See to these. Whatever fails, the records are done only when their outcome is durable."""
-        topics = self._settler.topics(ended.ends)
-        alike = self._taken.get(topics)
-        if alike is not None:
-            alike.append(ended)
-            return
-        self._taken[topics] = [ended]
-        gather_s = GATHER_OTHERS_S if topics else GATHER_S
-        asyncio.get_running_loop().call_later(gather_s, self._begin, topics)
+    def take(self, ended: Ended, *, late: bool = False) -> None:
+        """See to these. Whatever fails, the records are done only when their outcome is durable.
 
-    def _begin(self, topics: frozenset[str]) -> None:
-        self._tasks.spawn(self._together(self._taken.pop(topics)))
+        `late`: they may wait longer for others, but for a drain.
+        """
+        late = late and not ended.batch.halted
+        alike = self._settler.topics(ended.ends), late
+        gathered = self._gathered.get(alike)
+        if gathered is None:
+            wait_s = GATHER_LATE_S if late else GATHER_S
+            timer = asyncio.get_running_loop().call_later(wait_s, self._begin, alike)
+            gathered = self._gathered[alike] = Gathered([], timer)
+        gathered.ended.append(ended)
+
+    def begin_all(self) -> None:
+        """Write what is gathered now."""
+        for alike in list(self._gathered):
+            self._begin(alike)
+
+    def close(self) -> None:
+        """Write nothing more of what is gathered."""
+        for gathered in self._gathered.values():
+            gathered.timer.cancel()
+
+    def _begin(self, alike: Alike) -> None:
+        ended, timer = self._gathered.pop(alike)
+        timer.cancel()
+        self._tasks.spawn(self._together(ended))
 
     async def _together(self, taken: Sequence[Ended]) -> None:
         """All at once; where that fails, or where it is not certain that they are ours, each by itself."""

@@ -32,6 +32,19 @@ def test_an_answer_that_a_connector_fails_on_delivers_nothing_and_is_retried(rea
     assert bound.outcomes(Answer(status=200), 2) == [Outcome.RETRY] * 2
 
 
+@pytest.mark.parametrize(
+    "reading",
+    [
+        {"per_item": lambda *_: ("delivered", Outcome.DELIVERED)},
+        {"interpret": lambda *_: "delivered"},
+    ],
+)
+def test_outcomes_may_come_in_any_sequence_and_by_their_names(reading: dict[str, Any]) -> None:
+    # Compiled, a tuple where a list was meant was a failure: what had arrived was sent again until exhausted.
+    bound = connector(**reading).bind({})
+    assert bound.outcomes(Answer(status=200), 2) == [Outcome.DELIVERED] * 2
+
+
 def test_an_event_type_that_is_not_accepted_is_unmappable() -> None:
     with pytest.raises(Unmappable, match="connector sketch takes no such type of event"):
         connector().bind({}).item({"type": "alias"})

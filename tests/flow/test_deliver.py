@@ -8,7 +8,7 @@ import pytest
 from connectors import load
 from connectors.answers import Answer
 from connectors.base import Bound, Request
-from streams import dispatch, headers, health
+from streams import dispatch, headers, health, settling
 from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
 from streams.flight import Batch
@@ -246,6 +246,20 @@ async def test_slots_rest_while_the_destination_takes_nothing_and_what_waits_for
     await ended(one)
     assert sorted(outcomes(post))[-2:] == [("e3", "delivered"), ("e4", "delivered")]
     await until(lambda: delivery.lanes[TOPIC].slots.free == 3)
+
+
+async def test_an_event_that_is_refused_now_and_then_does_not_make_its_neighbours_wait(
+    delivery: Delivery, there: Destination, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is at the head of its window: what comes behind it waits until its outcome is written.
+    monkeypatch.setattr(settling, "GATHER_LATE_S", 60.0)
+    there.answers = [Answer(status=400, sent=True), Answer(status=503, sent=True)]
+    one = batch(*events(3))
+
+    await delivery.begin(one)
+    await ended(one)
+
+    assert sorted(outcome for _, outcome in outcomes(post)) == ["dead", "delivered", "retry"]
 
 
 @pytest.mark.usefixtures("long_since")

@@ -20,8 +20,6 @@ from streams.standing import Standing
 class Settler:
     """Writes what it is given, unless one of it is broken; every `write` waits for the test's word."""
 
-    elsewhere_s = 60.0  #: what that topic makes wait
-
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.broken: set[str] = set()
@@ -33,7 +31,7 @@ class Settler:
 
     async def settle(self, ends: Sequence[Stray]) -> None:
         if self.elsewhere & {end.why for end in ends}:
-            await asyncio.sleep(self.elsewhere_s)
+            await asyncio.sleep(60)
         self.asked.append([end.why for end in ends])
         await self.free.wait()
         if self.broken & {end.why for end in ends}:
@@ -79,29 +77,48 @@ async def test_what_comes_within_a_moment_is_written_at_once_and_then_done(
     assert (one.prefix, two.prefix) == (2, 1)
 
 
-async def test_what_goes_to_another_topic_too_waits_longer_for_others_and_for_none_of_the_rest(
+async def test_what_may_be_late_waits_longer_for_others_and_for_none_of_the_rest(
     settling: Settling, settler: Settler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling_room, "GATHER_OTHERS_S", 0.2)
-    monkeypatch.setattr(Settler, "elsewhere_s", 0.0)
-    settler.elsewhere = {"retried-0", "retried-1"}
+    monkeypatch.setattr(settling_room, "GATHER_LATE_S", 0.2)
     settler.free.set()
-    retried, delivered = batch("retried", 2), batch("delivered", 1)
-    settling.take(ended(retried, 0))
+    refused, delivered = batch("refused", 2), batch("delivered", 1)
+    settling.take(ended(refused, 0), late=True)
     settling.take(ended(delivered, 0))
     await asyncio.sleep(0.1)
     assert settler.asked == [["delivered-0"]]
 
-    settling.take(ended(retried, 1))
+    settling.take(ended(refused, 1), late=True)
     await asyncio.sleep(0.2)
-    assert settler.asked == [["delivered-0"], ["retried-0", "retried-1"]]
-    assert retried.complete
+    assert settler.asked == [["delivered-0"], ["refused-0", "refused-1"]]
+    assert refused.complete
+
+
+async def test_a_drain_does_not_wait_for_what_may_be_late(
+    settling: Settling, settler: Settler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling_room, "GATHER_LATE_S", 60.0)
+    settler.free.set()
+    of = batch("refused", 2)
+    settling.take(ended(of, 0), late=True)
+    settling.begin_all()
+    of.halted = True
+    settling.take(ended(of, 1), late=True)
+    await asyncio.sleep(0.1)
+    assert of.complete
+
+
+async def test_nothing_is_written_once_it_is_closed(settling: Settling, settler: Settler) -> None:
+    settler.free.set()
+    settling.take(ended(batch("one", 1), 0))
+    settling.close()
+    await asyncio.sleep(0.05)
+    assert settler.asked == []
 
 
 async def test_a_topic_that_takes_nothing_holds_up_only_what_goes_there(
-    settling: Settling, settler: Settler, monkeypatch: pytest.MonkeyPatch
+    settling: Settling, settler: Settler
 ) -> None:
-    monkeypatch.setattr(settling_room, "GATHER_OTHERS_S", 0.001)
     delivered, retried = batch("delivered", 1), batch("retried", 1)
     settler.elsewhere = {"retried-0"}
     settler.free.set()
