@@ -38,7 +38,8 @@ class Join(Scenario):
 
 
 #: Fewer slots than there are events for them: what a worker has in hand it has not begun, mostly.
-SCARCE = (STEADY, replace(SLOW, in_flight=8), CHOOSY)
+SLOTS = 8
+SCARCE = (STEADY, replace(SLOW, in_flight=SLOTS), CHOOSY)
 JOIN = Join("join", "a join and a leave under load", roles=SCARCE, seconds=120.0)
 
 
@@ -71,7 +72,7 @@ def test_an_early_release_is_found(result: Result) -> None:
 @played((JOIN, "drop-on-revoke"))
 def test_what_is_dropped_on_revoke_is_found(result: Result) -> None:
     assert result.lost > 0
-    # The sums say so, too. Not by the same number: when they are made, a request that the mistake counted as
-    # finished may still be under way, and an event that was not even routed is lost to three destinations.
-    assert result.unaccounted > 0
+    # An event that was not even routed is lost to three destinations. What the mistake counted as finished
+    # may still be under way when the sums are made, in a slot of one of three workers: that is not lost.
+    assert 0 < result.unaccounted <= result.lost + 3 * SLOTS
     assert not result.passed
