@@ -181,7 +181,7 @@ def opened(home: Path, say: Callable[[str], None]) -> Iterator[Stage]:
     folder = home / "kafka"
     remove_data(folder)
     shutil.rmtree(home / "runs", ignore_errors=True)
-    with LocalKafka(folder, heap_mb=1024, overrides=BROKER) as broker:
+    with LocalKafka(folder, heap_mb=1024, overrides=BROKER, soon=False) as broker:
         receiver = Sink(program, home)
         try:
             yield Stage(home, broker, receiver, capacity)

@@ -31,6 +31,7 @@ from streams.flight import Window
 from streams.health import Health, Ward
 from streams.inflow import Inflow
 from streams.letters import Letters
+from streams.listening import Listening
 from streams.masking import Masking
 from streams.producer import Producer
 from streams.request import Client
@@ -44,8 +45,9 @@ from streams.transport import Batches
 
 log = logging.getLogger(__name__)
 
-#: Batches of one partition in hand at once: one being worked on and one ready behind it; a delayed one waits.
-WINDOW = Window(2)
+#: Batches of one partition in hand at once: one being worked on and one ready behind it, more while they are
+#: small, for they would mostly wait for each other's writes; a delayed one waits.
+WINDOW = Window(2, records=50)
 WINDOW_OF_DELAY = Window(1)
 #: Of an inbound partition, while some of what is routed is written in bulk and small batches wait for it:
 #: with the one that fills it, no more records than in two large ones.
@@ -134,7 +136,8 @@ class App(faust.App):
     async def on_start(self) -> None:
         await super().on_start()
         settings, names, policy = self.settings, self.names, self.settings.retry.policy
-        prompt, patient = self._writer("forward", PROMPT_MS), self._writer("outcome", PATIENT_MS)
+        prompt, quiet = self._writer("forward", PROMPT_MS), self._writer("outcome", PATIENT_MS)
+        patient = Listening(quiet, self._writer("clock", PATIENT_MS, aloud=True))
         letters = Letters(prompt, names.dlq)
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
         settler = Settler(Letters(patient, names.dlq), names, self.worker_id)
@@ -149,11 +152,11 @@ class App(faust.App):
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
         self.delay = Dispatcher("delay", delay.begin)
-        await asyncio.gather(prompt.learn_topics(), patient.learn_topics())
+        await asyncio.gather(*(one.learn_topics() for one in self._producers))
 
-    def _writer(self, what: str, linger_ms: int) -> Producer:
+    def _writer(self, what: str, linger_ms: int, *, aloud: bool = False) -> Producer:
         config = self.settings.kafka.confluent(f"{self.worker_id}-{what}") | {"linger.ms": linger_ms}
-        self._producers.append(Producer(config))
+        self._producers.append(Producer(config, aloud=aloud))
         return self._producers[-1]
 
     def _lane(self, one: Destination) -> Lane:

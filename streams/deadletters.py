@@ -149,4 +149,4 @@ def _onward(names: Names, letter: DeadLetter) -> Outgoing:
 def _note(names: Names, letter: DeadLetter, worker: str) -> Outgoing:
     assert letter.tracking is not None
     note = Attempt.redriven(letter.tracking, at=str(letter.at), now_ms=int(time.time() * 1000), worker=worker)
-    return Outgoing(names.attempts, note.encode(), letter.tracking.event_id.encode())
+    return Outgoing(names.attempts, note.encode())

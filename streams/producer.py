@@ -1,23 +1,22 @@
 """The confluent producer: idempotent, acks=all; `send` returns when the broker has confirmed every record.
 
-A Ticket counts the delivery reports of one `send`. They are fetched on the event loop, every SOON_S while
-any are to come: on a thread of their own each of them would have to wait for the interpreter, which the
-loop gives away only every 5 ms while it has something to do.
+Delivery reports are fetched on the event loop, every SOON_S while any are to come: on a thread of their own
+each of them would have to wait for the interpreter, which the loop gives away only every 5 ms while it has
+something to do.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Librdkafka
 
-from streams import clock
 from streams.refusals import Refusals
+from streams.ticket import Fault, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +50,10 @@ SOON_S = 0.002
 TOPICS_S = 5.0
 
 
+#: Which of some records has failed, and why.
+Failure = tuple[int, KafkaError]
+
+
 class Outgoing(NamedTuple):
     """A record to be written."""
 
@@ -75,51 +78,18 @@ class Writer(Protocol):
         """As `Producer.send`."""
 
 
-class Ticket:
-    """Counts the delivery reports of one `send`."""
-
-    __slots__ = ("_finished", "_left", "failed", "future", "sent")
-
-    def __init__(self, count: int, future: "asyncio.Future[None]", finished: Callable[[], None]) -> None:
-        self.failed: list[tuple[int, KafkaError]] = []
-        self.future = future
-        self.sent = clock.steady()
-        self._left = count
-        self._finished = finished
-
-    def report(self, index: int, error: KafkaError | None, message: Any = None) -> None:
-        """One record is confirmed, or has failed."""
-        if error is not None:
-            self.failed.append((index, error))
-        self._left -= 1
-        if self._left:
-            return
-        if error is None and message is not None:
-            kind, append_ms = message.timestamp()
-            clock.heard(kind, append_ms, self.sent)
-        self._finished()
-        if not self.future.done():
-            self.future.set_result(None)
-
-    def withdraw(self, count: int) -> None:
-        """So many records will not be written: no report of them comes."""
-        if self._left > 0:
-            self._left = max(0, self._left - count)
-            if not self._left:
-                self._finished()
-
-
 class Producer:
     """Writes records; made and used on the event loop."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], *, aloud: bool = False) -> None:
+        """`aloud`: the clock hears when the broker wrote a record. Each costs half as much again."""
         self.loop = asyncio.get_running_loop()
-        self._config = {**SETTINGS, **config, "logger": logging.getLogger("streams.librdkafka")}
+        own = {"logger": logging.getLogger("streams.librdkafka"), "delivery.report.only.error": not aloud}
+        self._config = {**SETTINGS, **config, **own}
         self._kafka = Librdkafka(self._config)
         self._retired: list[Librdkafka] = []
         self.refusals = Refusals()
         self._alone: Librdkafka | None = None  #: writes each record in a batch of its own
-        self._tickets = 0  #: that are not finished
         self._timer: asyncio.TimerHandle | None = None
 
     async def learn_topics(self) -> None:
@@ -140,62 +110,58 @@ class Producer:
             Refused: some records can never be written. All others are confirmed when this is raised.
         """
         refused: list[tuple[int, str]] = []
-        waiting = list(enumerate(records))
+        waiting = records
+        indexes: Sequence[int] = range(len(records))
         backoff = 0.1
         while waiting:
-            kafka = self._kafka
-            failed = await self._send_once(kafka, waiting)
+            failed = await self._send_once(self._kafka, waiting)
             if not failed and not self.refusals:
                 break
-            failed = await self._singled_out(records, failed)
-            refused += [(index, error.name()) for index, error in failed if error.code() in PERMANENT]
-            again = [(index, error) for index, error in failed if error.code() not in PERMANENT]
+            failed = await self._singled_out(waiting, failed)
+            refused += [(indexes[at], error.name()) for at, error in failed if error.code() in PERMANENT]
+            again = [(at, error) for at, error in failed if error.code() not in PERMANENT]
             if again or self.refusals:
-                self._note_refusals(waiting, dict(again))
-            waiting = [(index, records[index]) for index, _ in again]
+                self._note_refusals(waiting, again)
+            waiting, indexes = [waiting[at] for at, _ in again], [indexes[at] for at, _ in again]
             if again:
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_S)
         if refused:
             raise Refused(refused)
 
-    def _note_refusals(self, sent: Sequence[tuple[int, Outgoing]], failed: Mapping[int, KafkaError]) -> None:
-        errors = {record.topic: failed[index] for index, record in sent if index in failed}
+    def _note_refusals(self, sent: Sequence[Outgoing], failed: Sequence[Failure]) -> None:
+        errors = {sent[at].topic: error for at, error in failed}
         for topic, error in errors.items():
             self.refusals.failed(topic, error)
-        self.refusals.taken(record.topic for _, record in sent if record.topic not in errors)
+        self.refusals.taken(record.topic for record in sent if record.topic not in errors)
 
-    async def _singled_out(
-        self, records: Sequence[Outgoing], failed: list[tuple[int, KafkaError]]
-    ) -> list[tuple[int, KafkaError]]:
+    async def _singled_out(self, records: Sequence[Outgoing], failed: list[Failure]) -> list[Failure]:
         """What fails for its own sake: with one record the broker refuses the whole batch it is in, so
         each of them is written again by itself."""
-        suspects = [(index, records[index]) for index, error in failed if error.code() in PERMANENT]
+        suspects = [at for at, error in failed if error.code() in PERMANENT]
         if not suspects:
             return failed
         if self._alone is None:
             self._alone = Librdkafka({**self._config, **ALONE})
-        others = [(index, error) for index, error in failed if error.code() not in PERMANENT]
-        return others + await self._send_once(self._alone, suspects)
+        others = [(at, error) for at, error in failed if error.code() not in PERMANENT]
+        alone = await self._send_once(self._alone, [records[at] for at in suspects])
+        return others + [(suspects[at], error) for at, error in alone]
 
-    async def _send_once(
-        self, kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]]
-    ) -> list[tuple[int, KafkaError]]:
-        ticket = Ticket(len(records), self.loop.create_future(), self._ticket_finished)
-        self._tickets += 1
-        if self._timer is None:
-            self._timer = self.loop.call_later(SOON_S, self._fetch_reports)
-        taken = 0
-        try:
-            taken = _hand_over(kafka, records, ticket)
-            while taken < len(records):  # the queue is full
+    async def _send_once(self, kafka: Librdkafka, records: Sequence[Outgoing]) -> list[Failure]:
+        faults: list[Fault] = []
+        reports: list[asyncio.Future[None]] = []
+        left = records
+        while left:
+            reports.append(self.loop.create_future())
+            if self._timer is None:
+                self._timer = self.loop.call_later(SOON_S, self._fetch_reports)
+            taken = _hand_over(kafka, left, Ticket(faults, reports[-1]))
+            left = left[taken:]
+            if left:  # the queue is full
                 await asyncio.sleep(0.02)
-                taken += _hand_over(kafka, records[taken:], ticket)
-        except BaseException:  # cancelled, or a record that librdkafka can't even be given
-            ticket.withdraw(len(records) - taken)
-            raise
-        await ticket.future
-        return ticket.failed
+        for future in reports:
+            await future
+        return _failed(records, faults) if faults else []
 
     # -- delivery reports ----------------------------------------------------------------------
 
@@ -206,12 +172,19 @@ class Producer:
             self._kafka.poll(0)
         except KafkaException as error:  # the one way to learn of it: no record's report says "fatal"
             self._retire(error.args[0])
-        for other in filter(None, (self._alone, *self._retired)):
+        for other in self._others():
             with contextlib.suppress(KafkaException):
                 other.poll(0)
-        if not self._tickets:
+        if not self._left():
             self._timer.cancel()
             self._timer = None
+
+    def _others(self) -> Iterator[Librdkafka]:
+        return filter(None, (self._alone, *self._retired))
+
+    def _left(self) -> bool:
+        """Whether reports are to come."""
+        return bool(len(self._kafka)) or any(map(len, self._others()))
 
     def _retire(self, fatal: KafkaError) -> None:
         """An idempotent producer that lost its sequence is of no more use: a new one writes what it held.
@@ -223,26 +196,30 @@ class Producer:
         retired.purge()
         self._retired = [one for one in (*self._retired, retired) if len(one)]
 
-    def _ticket_finished(self) -> None:
-        self._tickets -= 1
-
     async def close(self, timeout_s: float = 10.0) -> None:
         """Write what is queued, for at most `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        while self._tickets and time.monotonic() < deadline:  # noqa: ASYNC110 - reports are polled for
+        while self._left() and time.monotonic() < deadline:  # noqa: ASYNC110 - reports are polled for
             await asyncio.sleep(SOON_S)
         if self._timer is not None:
             self._timer.cancel()
 
 
-def _hand_over(kafka: Librdkafka, records: Sequence[tuple[int, Outgoing]], ticket: Ticket) -> int:
+def _hand_over(kafka: Librdkafka, records: Sequence[Outgoing], ticket: Ticket) -> int:
     """Give librdkafka as many of these records as it has room for; how many."""
-    for count, (index, (topic, value, key, headers)) in enumerate(records):
+    report = ticket.report
+    for count, (topic, value, key, headers) in enumerate(records):
         known = headers if isinstance(headers, list) else list(headers)
         try:
-            kafka.produce(topic, value, key, headers=known, on_delivery=partial(ticket.report, index))
+            kafka.produce(topic, value, key, headers=known, on_delivery=report)
         except BufferError:
             return count
         except KafkaException as error:
-            ticket.report(index, error.args[0])
+            ticket.fault(topic, value, key, error.args[0])
     return len(records)
+
+
+def _failed(records: Sequence[Outgoing], faults: Sequence[Fault]) -> list[Failure]:
+    """Which records these are about. Of those that differ in headers only, all: better twice than never."""
+    errors = dict(faults)
+    return [(at, errors[record[:3]]) for at, record in enumerate(records) if record[:3] in errors]

@@ -126,7 +126,7 @@ class Settler:
             attempt.tier, attempt.not_before_ms = decision.tier.name, decision.not_before_ms
         elif isinstance(decision, Dead):
             attempt.reason = decision.reason
-        return Outgoing(self._names.attempts, attempt.encode(), tracking.event_id.encode())
+        return Outgoing(self._names.attempts, attempt.encode())
 
 
 _WORDS: dict[type[Decision], Outcome] = {

@@ -25,7 +25,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from streams.demo import jars, leash, ports
 from streams.demo.jars import KafkaUnavailable, Say
-from streams.demo.kafka_settings import JVM, LOGGING, SETTINGS, Listener, Node, cluster_id, properties
+from streams.demo.kafka_settings import JVM, LOGGING, SETTINGS, SOON, Listener, Node, cluster_id, properties
 
 __all__ = ["SETTINGS", "KafkaUnavailable", "LocalKafka"]
 
@@ -37,7 +37,8 @@ class LocalKafka:
 
     ``port``: None picks a free one and keeps it over restarts. ``overrides``: broker settings, by
     Kafka's names. ``listeners``: ways in besides the plain one. ``node``: its part in a cluster of
-    several; alone by default. ``detached``: the broker outlives this process, and
+    several; alone by default. ``soon``: it is there sooner, and slower when it has run for minutes.
+    ``detached``: the broker outlives this process, and
     ``LocalKafka(folder).stop()`` ends it later; otherwise it dies with this process. ``say`` takes
     each line of progress (stderr by default).
 
@@ -54,6 +55,7 @@ class LocalKafka:
         *,
         listeners: Sequence[Listener] = (),
         node: Node | None = None,
+        soon: bool = True,
         detached: bool = False,
         say: Say | None = None,
     ) -> None:
@@ -61,7 +63,7 @@ class LocalKafka:
         self.port = port or ports.free()
         self.node = node or Node(1, ports.free(), cluster_id())
         self.listeners = tuple(listeners)
-        self.heap_mb = heap_mb
+        self.jvm = (f"-Xmx{heap_mb}m", *JVM, *(SOON if soon else ()))
         self.overrides = dict(overrides or {})
         self.detached = detached
         self.say = say or say_to_stderr
@@ -135,7 +137,7 @@ class LocalKafka:
         return self.folder / "server.properties"
 
     def _java(self) -> list[str]:
-        return [jars.java(), f"-Xmx{self.heap_mb}m", *JVM, "-cp", f"{jars.kafka_jars(self.say)}/*"]
+        return [jars.java(), *self.jvm, "-cp", f"{jars.kafka_jars(self.say)}/*"]
 
     def _held(self) -> bool:
         """Whether a live broker holds the folder.

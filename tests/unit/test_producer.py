@@ -1,14 +1,19 @@
-"""`send` returns when all is confirmed, whatever librdkafka does meanwhile."""
+"""`send` returns when all is confirmed, whatever librdkafka does meanwhile.
+
+That confluent-kafka lets go of what is to be called with a report as the script here does is seen in
+tests/integration/test_broker.py.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, NamedTuple
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException
 
-from streams import producer
+from streams import clock, producer
+from streams.listening import Listening
 from streams.producer import Outgoing, Producer, Refused
 
 FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
@@ -21,6 +26,36 @@ HOLD = object()
 Report = Callable[[KafkaError | None, Any], None]
 
 
+class Message(NamedTuple):
+    """A record as a report has it: without its headers."""
+
+    of_topic: str
+    of_value: bytes
+    of_key: bytes | None
+
+    def topic(self) -> str:
+        return self.of_topic
+
+    def value(self) -> bytes:
+        return self.of_value
+
+    def key(self) -> bytes | None:
+        return self.of_key
+
+    def timestamp(self) -> tuple[int, int]:
+        return APPENDED
+
+
+APPENDED = TIMESTAMP_LOG_APPEND_TIME, 1_700_000_000_000
+
+
+class Held(NamedTuple):
+    """A record that is to be reported on."""
+
+    report: Report
+    message: Message | None
+
+
 class Librdkafka:
     """One broker's worth of librdkafka, by script."""
 
@@ -31,9 +66,9 @@ class Librdkafka:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.written: list[bytes] = []
-        self.held: list[Report] = []
+        self.held: list[Held] = []
         self.polls = self.asked = 0
-        self._reports: deque[tuple[Report, KafkaError | None]] = deque()
+        self._reports: deque[tuple[Held, KafkaError | None]] = deque()
         self._fatal: KafkaError | None = None
         self.made.append(self)
 
@@ -44,36 +79,42 @@ class Librdkafka:
             raise KafkaException(KafkaError(KafkaError._FATAL))
         step = self.script[value].pop(0) if self.script.get(value) else None
         if isinstance(step, BaseException):
-            raise step
+            raise type(step)(*step.args)  # anew: what is kept would keep, by its traceback, on_delivery
+        one = Held(on_delivery, Message(topic, value, key))
         if step is HOLD:
-            self.held.append(on_delivery)
+            self.held.append(one)
             return
         if step is None:
             self.written.append(value)
-        self._reports.append((on_delivery, step))
+        self._reports.append((one, step))
 
     def fail(self) -> None:
         """The sequence is lost: poll says so, once, and nothing is taken any more."""
         self._fatal = FATAL
-        self._reports.append((self._raise, None))
+        self._reports.append((Held(self._raise, None), FATAL))
 
-    def _raise(self, _error: KafkaError | None, _message: Any) -> None:
-        raise KafkaException(FATAL)
+    def _raise(self, error: KafkaError | None, _message: Any) -> None:
+        raise KafkaException(error)
 
     def poll(self, timeout: float) -> None:
         assert not timeout, "the event loop may not wait here"
         self.polls += 1
         while self._reports:
-            report, error = self._reports.popleft()
-            report(error, None)
+            (report, message), error = self._reports.popleft()
+            if error is not None or not self.config["delivery.report.only.error"]:
+                report(error, message)
+
+    def confirm(self) -> None:
+        """Report that what was held back is written."""
+        self._reports += [(one, None) for one in self.held]
+        self.held.clear()
 
     def list_topics(self, timeout: float) -> None:
         self.asked += 1
         raise KafkaException(TIMED_OUT)
 
     def purge(self) -> None:
-        for report in self.held:
-            self._reports.append((report, PURGED))
+        self._reports += [(one, PURGED) for one in self.held]
         self.held.clear()
 
     def __len__(self) -> int:
@@ -118,7 +159,7 @@ async def test_send_returns_when_every_record_is_confirmed(kafka: Producer) -> N
     await asyncio.sleep(0.05)
     assert not sending.done()
 
-    Librdkafka.made[0].held[0](None, None)
+    Librdkafka.made[0].confirm()
     await asyncio.wait_for(sending, 5)
 
 
@@ -204,7 +245,7 @@ async def test_a_send_that_is_cancelled_does_not_disturb_the_others(kafka: Produ
     await until(lambda: Librdkafka.made[0].held)
     given_up.cancel()
 
-    Librdkafka.made[0].held[0](None, None)
+    Librdkafka.made[0].confirm()
     await asyncio.wait_for(kafka.send(letters(b"b")), 5)
 
     assert given_up.cancelled()
@@ -219,7 +260,7 @@ async def test_reports_are_looked_for_while_some_are_to_come_and_no_longer(kafka
     sending = asyncio.ensure_future(kafka.send(letters(b"a")))
     await until(lambda: Librdkafka.made[0].polls > 3)
 
-    Librdkafka.made[0].held[0](None, None)
+    Librdkafka.made[0].confirm()
     await asyncio.wait_for(sending, 5)
     await asyncio.sleep(0.01)
     polls = Librdkafka.made[0].polls
@@ -274,7 +315,7 @@ async def test_a_look_that_fails_is_not_the_last(kafka: Producer, monkeypatch: p
     monkeypatch.setattr(Librdkafka, "poll", fail)
     await until(lambda: unforeseen == [failing])
 
-    Librdkafka.made[0]._reports.append((Librdkafka.made[0].held[0], None))
+    Librdkafka.made[0].confirm()
 
     await asyncio.wait_for(sending, 1)
 
@@ -287,7 +328,7 @@ async def test_close_waits_for_what_is_on_its_way(kafka: Producer) -> None:
     await asyncio.sleep(0.03)
     assert not closing.done()
 
-    Librdkafka.made[0].held[0](None, None)
+    Librdkafka.made[0].confirm()
 
     await asyncio.wait_for(asyncio.gather(closing, sending), 1)
 
@@ -302,4 +343,66 @@ async def test_close_gives_up_in_time_on_what_is_never_reported(kafka: Producer)
 
     assert not sending.done()
     sending.cancel()
-    Librdkafka.made[0].held[0](None, None)  # for the fixture, which closes it once more
+    Librdkafka.made[0].held.clear()  # for the fixture, which closes it once more
+
+
+async def test_of_what_is_written_only_a_producer_that_is_asked_to_tells_the_clock(
+    kafka: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[int, int]] = []
+    monkeypatch.setattr(clock, "heard", lambda kind, append_ms, _sent: heard.append((kind, append_ms)))
+    await kafka.send(letters(b"a"))
+    assert not heard
+
+    aloud = Producer({"client.id": "test"}, aloud=True)
+    await aloud.send(letters(b"b"))
+    await aloud.close()
+
+    assert heard == [APPENDED]
+
+
+async def test_a_failure_is_known_before_the_wait_is_over(kafka: Producer) -> None:
+    Librdkafka.script = {b"a": [HOLD], b"b": [TIMED_OUT]}
+    sending = asyncio.ensure_future(kafka.send(letters(b"a", b"b", b"c")))
+    await until(lambda: Librdkafka.made[0].held and not Librdkafka.made[0]._reports)
+
+    Librdkafka.made[0].confirm()
+    await asyncio.wait_for(sending, 5)
+
+    assert written() == [b"c", b"b"]
+
+
+async def test_of_records_that_a_report_cannot_tell_apart_all_are_written_again(kafka: Producer) -> None:
+    # Given the same bytes from two places, of which one fails, and beside them what differs by key or topic
+    Librdkafka.script = {b"a": [TIMED_OUT]}
+    headers = [("distributary.source", b"events/0/1")], [("distributary.source", b"events/0/2")]
+    same = [Outgoing("t", b"a", b"k", known) for known in headers]
+
+    await asyncio.wait_for(kafka.send([*same, Outgoing("t", b"a", b"other"), Outgoing("u", b"a", b"k")]), 5)
+
+    assert written() == [b"a"] * 3 + [b"a"] * 2
+
+
+class Said:
+    """A producer that notes what it is asked to write."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes | None] = []
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        self.written += [record.value for record in records]
+
+
+async def test_the_clock_is_told_by_the_first_write_and_then_by_one_each_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, quiet, aloud = [100.0], Said(), Said()
+    monkeypatch.setattr(clock, "steady", lambda: now[0])
+    listening = Listening(quiet, aloud)
+
+    for later in (0.0, 0.4, 0.4, 0.4, 0.4):
+        now[0] += later
+        await listening.send(letters(b"%.1f" % now[0]))
+
+    assert aloud.written == [b"100.0", b"101.2"]
+    assert quiet.written == [b"100.4", b"100.8", b"101.6"]
