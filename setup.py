@@ -13,7 +13,8 @@ from setuptools import Extension, setup
 #: What every event goes through. The rest runs now and then, or its classes are overridden elsewhere.
 COMPILED = (
     "connectors/answers", "connectors/base", "connectors/mapping",
-    "streams/backlog", "streams/bulk", "streams/codec", "streams/decoding/event", "streams/decoding/flat",
+    "streams/attempts", "streams/backlog", "streams/bulk", "streams/codec", "streams/decoding/event",
+    "streams/decoding/flat",
     "streams/deliver", "streams/dispatch", "streams/flight", "streams/header_values", "streams/headers",
     "streams/health", "streams/histogram",
     "streams/http/connection", "streams/http/pool", "streams/http/wire",

@@ -48,6 +48,7 @@ def main() -> None:
     with stage.opened(options.home, print) as opened:
         results.sink = opened.capacity
         session = Session(order, options.home, opened, systems, results, options.results / "results.json")
+        throughput.warm_up(session)
         for name in options.only:
             try:
                 EXPERIMENTS[name](session)

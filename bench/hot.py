@@ -19,7 +19,9 @@ from bench.systems.base import Task, Workload
 from bench.systems.distributary.system import config_of
 from connectors.answers import Answer, Outcome
 from connectors.base import Request
-from streams import headers, producer, retry, settings
+from streams import attempts, headers, producer, retry, settings
+from streams.attempts import Attempt
+from streams.attempts import Outcome as Ended
 from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, configured
@@ -28,8 +30,6 @@ from streams.headers import Source, Tracking
 from streams.letters import Letters
 from streams.masking import Masking
 from streams.producer import Outgoing, Producer
-from streams.records import Attempt
-from streams.records import Outcome as Ended
 from streams.route import Router
 from streams.scan import Fetched
 from streams.settle import Settler
@@ -119,12 +119,15 @@ def _simple() -> dict[str, Scene]:
             started_ms=1_790_000_000_000, now_ms=1_790_000_000_100, roll=0.5,
         )  # fmt: skip
 
-    def attempt() -> object:
+    def attempt() -> Attempt:
         return Attempt(
             event_id=TRACKING.event_id, destination="d0", source_topic="guard.events", source_partition=1,
             source_offset=123_456, attempt=1, outcome=Ended.DELIVERED, code="200",
             started_ms=1_790_000_000_000, elapsed_ms=3, worker="w1",
-        ).encode()  # fmt: skip
+        )  # fmt: skip
+
+    async def together() -> None:
+        attempts.encode([attempt() for _ in range(EVENTS)])
 
     return {
         "decode": _often(lambda: decoder.decode(value)),
@@ -133,7 +136,7 @@ def _simple() -> dict[str, Scene]:
         "item": _often(lambda: bound.item(event)),
         "request": _often(lambda: bound.request([item], "key", 1_790_000_000.0)),
         "decide": _often(decide),
-        "attempt": _often(attempt),
+        "attempt": together,
     }
 
 

@@ -13,7 +13,7 @@ The table of the house, once, as data. Nothing here does I/O; nothing here raise
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -74,21 +74,34 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 LONGEST_RETRY_AFTER_S = 24 * 3600.0
 
 
-@dataclass(slots=True)  # not frozen: one is made of every event
+@dataclass(slots=True, init=False)  # one is made of every event: mypyc compiles no __init__ of dataclasses
 class Answer:
     """How one HTTP request ended: either with a `status`, or with an `error`."""
 
     #: 100-599; None when no valid answer came.
-    status: int | None = None
+    status: int | None
     #: Lower-case names; bounded by whoever read them (64 names, 1 KiB a value).
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
     #: The head of the body (4 KiB by default); the rest was never read.
-    body: bytes = b""
+    body: bytes
     #: A name of RETRIED_ERRORS or REJECTED_ERRORS, or UNKNOWN; None when `status` is set.
-    error: str | None = None
+    error: str | None
     #: The request may have reached the destination.
-    sent: bool = False
-    elapsed_ms: int = 0
+    sent: bool
+    elapsed_ms: int
+
+    def __init__(
+        self,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        error: str | None = None,
+        sent: bool = False,
+        elapsed_ms: int = 0,
+    ) -> None:
+        self.status, self.error = status, error
+        self.headers = {} if headers is None else headers
+        self.body, self.sent, self.elapsed_ms = body, sent, elapsed_ms
 
     @property
     def ambiguous(self) -> bool:

@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(slots=True, repr=False)  # not frozen: one is made of every event
+@dataclass(slots=True, repr=False, init=False)  # as Answer
 class Request:
     """One HTTP request, ready to be sent. Its repr shows no more of the URL than the host."""
 
@@ -32,6 +32,9 @@ class Request:
     url: str
     headers: dict[str, str]
     body: bytes
+
+    def __init__(self, method: str, url: str, headers: dict[str, str], body: bytes) -> None:
+        self.method, self.url, self.headers, self.body = method, url, headers, body
 
     def __repr__(self) -> str:
         url = urlsplit(self.url)

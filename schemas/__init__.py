@@ -1,6 +1,7 @@
 """The Avro schemas of everything Distributary reads and writes, as text. The rule is in README.md.
 
-`event.avsc` is what producers write; `attempt.avsc` and `routed.avsc` are what the workers record.
+`event.avsc` is what producers write; `attempts.avsc` and `routed.avsc` are what the workers record, and
+`attempt.avsc` is what they recorded before.
 Every version that was ever published stays in `history/`, so that a reader knows every fingerprint.
 """
 
@@ -9,7 +10,7 @@ from importlib import resources
 _FILES = resources.files(__name__)
 
 #: The published schemas.
-NAMES = ("attempt", "event", "routed")
+NAMES = ("attempt", "attempts", "event", "routed")
 
 
 def current(name: str) -> str:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from streams import headers
+from streams import attempts, headers
+from streams.attempts import Attempt, Outcome
 from streams.headers import Death, Source, Tracking
 from streams.letters import Letters
 from streams.producer import Outgoing
-from streams.records import Attempt, Outcome, readable
 from streams.scan import Fetched, Scanner
 from streams.topics import Names
 
@@ -74,8 +74,8 @@ def dead(scanner: Scanner, names: Names, wanted: Wanted) -> Iterator[DeadLetter]
 def _brought_back(scanner: Scanner, names: Names) -> set[str]:
     found: set[str] = set()
     for records in scanner.read({}, scanner.ends(scanner.partitions([names.attempts]))):
-        attempts = readable(Attempt, (record.value for record in records))
-        found.update(attempt.reason or "" for attempt in attempts if attempt.outcome is Outcome.REDRIVEN)
+        notes = attempts.readable(record.value for record in records)
+        found.update(note.reason or "" for note in notes if note.outcome is Outcome.REDRIVEN)
     return found
 
 
@@ -149,4 +149,4 @@ def _onward(names: Names, letter: DeadLetter) -> Outgoing:
 def _note(names: Names, letter: DeadLetter, worker: str) -> Outgoing:
     assert letter.tracking is not None
     note = Attempt.redriven(letter.tracking, at=str(letter.at), now_ms=int(time.time() * 1000), worker=worker)
-    return Outgoing(names.attempts, note.encode())
+    return Outgoing(names.attempts, attempts.encode([note])[0])

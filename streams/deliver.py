@@ -54,17 +54,18 @@ class Lane:
             self.slots.release()
 
 
-@dataclass(slots=True)
 class Parcel:
     """One event in hand, and how its attempt ended."""
 
-    record: Record
-    tracking: Tracking
-    item: bytes | None = None
-    started: float | None = None  #: by `clock.steady`; None: no request was made
-    outcome: Outcome = Outcome.UNMAPPABLE
-    answer: Answer | None = None
-    detail: str = ""
+    __slots__ = ("answer", "detail", "item", "outcome", "record", "started", "tracking")
+
+    def __init__(self, record: Record, tracking: Tracking) -> None:
+        self.record, self.tracking = record, tracking
+        self.item: bytes | None = None
+        self.started: float | None = None  #: by `clock.steady`; None: no request was made
+        self.outcome = Outcome.UNMAPPABLE
+        self.answer: Answer | None = None
+        self.detail = ""
 
 
 async def known() -> None:

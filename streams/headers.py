@@ -135,7 +135,9 @@ def read(headers: Iterable[Header] | None) -> Tracking:
     if headers.__class__ is list and len(headers) == 3:  # mostly: there is nothing else to say
         (first, destination), (second, event), (third, source) = headers
         if (first, second, third) == _FRESH and destination and event and source:
-            return Tracking(as_word(first, destination), as_text(second, event), as_source(third, source))
+            who, what = as_word(first, destination), as_text(second, event)
+            # As Tracking(...), whose own __new__ is not compiled.
+            return tuple.__new__(Tracking, (who, what, as_source(third, source), *_DEFAULTS))
     return Tracking(**_fields(headers, _TRACKING, "destination", "event-id", "source"))
 
 

@@ -1,142 +1,25 @@
-"""What the workers record of their work: a record for each attempt, and one for each routed batch.
+"""What the workers record of routing: which events of a batch went where, and what kept others back.
 
-Avro by schemas/attempt.avsc and schemas/routed.avsc in the single-object encoding. `decode` reads every
-published version, in the shape of the current one, and raises Undecodable for anything else.
+Avro by schemas/routed.avsc in the single-object encoding. `decode` reads every published version, in the
+shape of the current one, and raises Undecodable for anything else.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from enum import StrEnum
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self
 
-from streams.decoding import datum, flat
+from streams.decoding import datum
 from streams.decoding.undecodable import Undecodable
-from streams.headers import Tracking
-
-#: How much of an answer's body an attempt keeps, in characters.
-LONGEST_BODY_HEAD = 512
 
 #: A Routed covers at most this many offsets, so that a gap in the partition can't make a bitmap of megabytes.
 LONGEST_SPAN = 65_536
 
-_ATTEMPTS, _ROUTED = datum.published("attempt"), datum.published("routed")
-_ATTEMPT_NOW, _ROUTED_NOW = list(_ATTEMPTS.values())[-1], list(_ROUTED.values())[-1]
-_ATTEMPT_MARK = datum.MARKER + _ATTEMPT_NOW.fingerprint
+_ROUTED = datum.published("routed")
+_ROUTED_NOW = list(_ROUTED.values())[-1]
 
 #: byte of a bitmap -> which of its bits are set, lowest first
 _BITS = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
-
-
-class Outcome(StrEnum):
-    """What followed from an attempt."""
-
-    #: The destination has it.
-    DELIVERED = "delivered"
-    #: It waits in a delay tier.
-    RETRY = "retry"
-    #: It is in the dlq.
-    DEAD = "dead"
-    #: No attempt, but a note: a dead event was put back on its destination's topic.
-    REDRIVEN = "redriven"
-    #: A word of a later version.
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Outcome":
-        return cls.UNKNOWN
-
-
-@dataclass(slots=True, kw_only=True)  # not frozen, which would triple what it takes to make one
-class Attempt:
-    """How one attempt to deliver one event to one destination ended. Instants are epoch milliseconds."""
-
-    event_id: str
-    destination: str
-    source_topic: str
-    source_partition: int
-    source_offset: int
-    replay: str | None = None
-    #: 1 for the first.
-    attempt: int
-    outcome: Outcome
-    #: The HTTP status or the error's name; None when no request was made.
-    code: str | None = None
-    #: Why it is dead. Redriven: where in the dlq it was, as topic/partition/offset.
-    reason: str | None = None
-    #: No answer came after the request was sent: it may have been delivered.
-    ambiguous: bool = False
-    started_ms: int
-    elapsed_ms: int
-    #: The delay tier it waits in.
-    tier: str | None = None
-    not_before_ms: int | None = None
-    #: What a person reads first about a failure; cut at LONGEST_BODY_HEAD.
-    body_head: str | None = None
-    worker: str
-
-    def encode(self) -> bytes:
-        """The record's value."""
-        body_head = self.body_head
-        return b"".join((
-            _ATTEMPT_MARK,
-            flat.text(self.event_id),
-            _where(self.destination, self.source_topic, self.source_partition),
-            flat.number(self.source_offset),
-            _how(self.replay, self.attempt, self.outcome, self.code, self.reason, self.ambiguous),
-            flat.number(self.started_ms),
-            flat.number(self.elapsed_ms),
-            flat.maybe_word(self.tier),
-            flat.maybe_number(self.not_before_ms),
-            flat.NULL if body_head is None else flat.SOME + flat.text(body_head[:LONGEST_BODY_HEAD]),
-            flat.word(self.worker),
-        ))  # fmt: skip
-
-    @classmethod
-    def decode(cls, value: bytes | None) -> Self:
-        """The attempt in a record's value."""
-        values = datum.read_single_object(value, _ATTEMPTS, _ATTEMPT_NOW)
-        return cls(**values | {"outcome": Outcome(values["outcome"])})
-
-    @classmethod
-    def redriven(cls, tracking: Tracking, *, at: str, now_ms: int, worker: str) -> Self:
-        """The note that a dead event was brought back; `at` is where in the dlq it was."""
-        return cls(
-            event_id=tracking.event_id,
-            destination=tracking.destination,
-            source_topic=tracking.source.topic,
-            source_partition=tracking.source.partition,
-            source_offset=tracking.source.offset,
-            replay=tracking.replay,
-            attempt=tracking.attempt,
-            outcome=Outcome.REDRIVEN,
-            reason=at,
-            started_ms=now_ms,
-            elapsed_ms=0,
-            worker=worker,
-        )
-
-
-@lru_cache(maxsize=4096)  # there are few, and each is written a million times
-def _where(destination: str, topic: str, partition: int) -> bytes:
-    """The fields of an attempt from `destination` to `source_partition`."""
-    return flat.text(destination) + flat.text(topic) + flat.number(partition)
-
-
-@lru_cache(maxsize=4096)
-def _how(
-    replay: str | None, attempt: int, outcome: str, code: str | None, reason: str | None, ambiguous: bool
-) -> bytes:
-    """The fields of an attempt from `replay` to `ambiguous`."""
-    return b"".join((
-        flat.maybe_text(replay),
-        flat.number(attempt),
-        flat.text(outcome),
-        flat.maybe_text(code),
-        flat.maybe_text(reason),
-        flat.TRUE if ambiguous else flat.FALSE,
-    ))  # fmt: skip
 
 
 class Lane(NamedTuple):
@@ -146,9 +29,6 @@ class Lane(NamedTuple):
     destination: str
     #: None: they are on the destination's topic. Else what kept them back.
     rule: str | None = None
-
-
-Kind = TypeVar("Kind", "Attempt", "Routed")
 
 
 class Located(Protocol):
@@ -233,11 +113,11 @@ class Routed:
         return cls(**values, lanes=lanes)
 
 
-def readable(kind: type[Kind], values: Iterable[bytes | None]) -> Iterator[Kind]:
-    """Those values that are records of this kind; what somebody put on our topic by hand is passed over."""
+def readable(values: Iterable[bytes | None]) -> Iterator[Routed]:
+    """Those values that are such records; what somebody put on our topic by hand is passed over."""
     for value in values:
         try:
-            record = kind.decode(value)
+            record = Routed.decode(value)
         except Undecodable:
             continue
         yield record

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from streams import failpoints
 from streams.flight import Partition
-from streams.records import Routed, readable
+from streams.records import readable
 from streams.route import Router
 from streams.scan import Fetched, Offsets, Scanner
 from streams.topics import Names
@@ -64,7 +64,7 @@ def _done(scanner: Scanner, names: Names, job: Job) -> dict[Partition, int]:
     """How far earlier runs of the same job came, from their notes in the routed topic."""
     found: dict[Partition, int] = {}
     for records in scanner.read({}, scanner.ends(scanner.partitions([names.routed]))):
-        for routed in readable(Routed, (record.value for record in records)):
+        for routed in readable(record.value for record in records):
             to = {lane.destination for lane in routed.lanes}
             if routed.replay == job.id and routed.source_topic == job.topic and to <= {job.destination, ""}:
                 tp = Partition(routed.source_topic, routed.partition)

@@ -1,4 +1,4 @@
-"""The one place that writes an outcome: the record that follows from it, and the record of the attempt.
+"""The one place that writes an outcome: the record that follows from it, and what is recorded of the attempt.
 
     delivered --> attempts
     retry     --> delay.<tier> and attempts
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from connectors.answers import Answer
-from streams import clock, headers, metrics
+from streams import attempts, clock, headers, metrics
+from streams.attempts import Attempt, Outcome
 from streams.flight import Record
 from streams.headers import Death, Source
 from streams.letters import Letters
 from streams.producer import Outgoing
-from streams.records import Attempt, Outcome
 from streams.retry import Dead, Decision, Delivered, Reason, Retry
 from streams.topics import Names
 
@@ -27,17 +27,23 @@ log = logging.getLogger(__name__)
 _NONE: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)  # not frozen: one is made of every event
 class Verdict:
     """One event, how its attempt ended and what follows."""
 
-    record: Record
-    decision: Decision
-    #: The answer of the attempt; None when no request was made.
-    answer: Answer | None
-    started_ms: int
-    #: What a person reads first about a failure: why no request was made, or the head of the answer's body.
-    detail: str = ""
+    __slots__ = ("answer", "decision", "detail", "record", "started_ms")
+
+    def __init__(
+        self, record: Record, decision: Decision, answer: Answer | None, started_ms: int, detail: str = ""
+    ) -> None:
+        """Of every event.
+
+        Args:
+            answer: of the attempt; None when no request was made.
+            detail: what a person reads first about a failure: why no request was made, or the head of the
+                answer's body.
+        """
+        self.record, self.decision, self.answer = record, decision, answer
+        self.started_ms, self.detail = started_ms, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,10 @@ class Settler:
                 outgoing.append(self._stray(end))
                 continue
             verdicts.append(end)
-            outgoing.append(self._attempt(end))
             if not isinstance(end.decision, Delivered):
                 outgoing.append(self._next(end, end.decision))
+        made = [self._attempt(verdict) for verdict in verdicts]
+        outgoing += [Outgoing(self._names.attempts, value) for value in attempts.encode(made)]
         await self._letters.send(outgoing)
         _count(verdicts)
 
@@ -101,7 +108,7 @@ class Settler:
         )
         return self._letters.dead(record, death, decision.tracking)
 
-    def _attempt(self, verdict: Verdict) -> Outgoing:
+    def _attempt(self, verdict: Verdict) -> Attempt:
         decision, answer = verdict.decision, verdict.answer
         tracking = decision.tracking
         topic, partition, offset = tracking.source
@@ -126,7 +133,7 @@ class Settler:
             attempt.tier, attempt.not_before_ms = decision.tier.name, decision.not_before_ms
         elif isinstance(decision, Dead):
             attempt.reason = decision.reason
-        return Outgoing(self._names.attempts, attempt.encode())
+        return attempt
 
 
 _WORDS: dict[type[Decision], Outcome] = {

@@ -6,7 +6,7 @@
 | `deliver.<destination>` | 7 d  | on the way to one destination                                             |
 | `delay.<tier>`          | 7 d  | waiting to be tried again: one topic for each fixed delay                 |
 | `dlq`                   | 14 d | ended without delivery, with the reason                                   |
-| `attempts`              | 14 d | one small record for each attempt                                         |
+| `attempts`              | 14 d | how each attempt ended; those that end together are one record            |
 | `routed`                | 7 d  | which offsets route sent where, and by which rule it kept others back     |
 
 Ours carry the prefix of the settings (`distributary.`). They are deleted by age alone, never by
@@ -33,7 +33,7 @@ PURPOSES = {
     "deliver": "events on their way to {}",
     "delay": "events waiting {} to be tried again",
     "dlq": "events that ended without being delivered, with the reason",
-    "attempts": "one record for each delivery attempt",
+    "attempts": "how each delivery attempt ended, several to a record",
     "routed": "which events went where, and which rule kept them back",
 }
 

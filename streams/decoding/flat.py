@@ -9,6 +9,8 @@ from functools import lru_cache
 FALSE, TRUE = b"\x00", b"\x01"
 #: The branches of ["null", something].
 NULL, SOME = b"\x00", b"\x02"
+#: Behind the items of an array.
+END = b"\x00"
 
 
 def number(value: int) -> bytes:

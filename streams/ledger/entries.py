@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from pyroaring import BitMap64
 
+from streams.attempts import Outcome
 from streams.flight import Partition
 from streams.ledger.accounts import Account, Counted, union
 from streams.ledger.attempts import Kind
 from streams.ledger.deaths import Cause, Deaths
 from streams.ledger.minutes import Minutes
-from streams.records import LONGEST_SPAN, Outcome, Routed
+from streams.records import LONGEST_SPAN, Routed
 
 HOUR_MS = 3_600_000
 NamedSets = defaultdict[str, BitMap64]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
 
-from streams.records import Attempt, Outcome
+from streams.attempts import Attempt, Outcome
 from streams.retry import Policy
 from streams.verify.destination import Arrival
 from streams.verify.topics import Way

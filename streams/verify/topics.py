@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streams import commands, headers
+from streams import attempts, commands, headers, records
+from streams.attempts import Attempt, Outcome
 from streams.headers import Source, Tracking
-from streams.records import Attempt, Outcome, Routed, readable
+from streams.records import Routed
 from streams.scan import Fetched, Scanner
 from streams.settings import Settings
 from streams.topics import Names
@@ -70,8 +71,8 @@ def read(settings: Settings) -> Topics:
     names = Names.of(settings)
     with commands.scanner(settings) as scanner:
         return Topics(
-            list(readable(Routed, (record.value for record in _all(scanner, names.routed)))),
-            list(readable(Attempt, (record.value for record in _all(scanner, names.attempts)))),
+            list(records.readable(record.value for record in _all(scanner, names.routed))),
+            list(attempts.readable(record.value for record in _all(scanner, names.attempts))),
             [record._replace(value=None) for record in _all(scanner, names.dlq)],
             list(_tracked(scanner, *names.all_deliver)),
             list(_tracked(scanner, *names.all_delay)),
@@ -98,8 +99,8 @@ def by_way(attempts: list[Attempt]) -> Mapping[Way, list[Attempt]]:
 
 
 def _all(scanner: Scanner, *topics: str) -> Iterator[Fetched]:
-    for records in scanner.read({}, scanner.ends(scanner.partitions(topics))):
-        yield from records
+    for chunk in scanner.read({}, scanner.ends(scanner.partitions(topics))):
+        yield from chunk
 
 
 def _tracked(scanner: Scanner, *topics: str) -> Iterator[Tracked]:

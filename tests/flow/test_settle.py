@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from connectors.answers import Answer
-from streams import headers
+from streams import attempts, headers
+from streams.attempts import Attempt
 from streams.headers import Source, Tracking
-from streams.records import Attempt
 from streams.retry import Dead, Decision, Delivered, Reason, Retry
 from streams.settle import Settler, Stray, Verdict
 from tests.flow.post import NAMES, POLICY, Post, record, tracked
@@ -34,7 +34,8 @@ def verdict(decision: Decision, **answer: Any) -> Verdict:
 
 def attempt(post: Post) -> Attempt:
     [written] = post.on(NAMES.attempts)
-    return Attempt.decode(written.value)
+    [found] = attempts.decode(written.value)
+    return found
 
 
 async def test_a_delivery_is_an_attempt_and_nothing_else(settler: Settler, post: Post) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streams import headers
+from streams import attempts, headers, records
+from streams.attempts import Attempt, Outcome
 from streams.headers import Source
-from streams.records import Attempt, Outcome, Routed, readable
 from streams.scan import Fetched, Scanner
 from streams.settings import Settings
 from streams.topics import Names
@@ -37,7 +37,7 @@ class Reading:
 
     def attempts(self, event: str | None = None, destination: str | None = None) -> list[Attempt]:
         """The attempts that were recorded, in the order in which they began."""
-        found = readable(Attempt, (record.value for record in self.records(self.names.attempts)))
+        found = attempts.readable(record.value for record in self.records(self.names.attempts))
         wanted = [
             one for one in found if event in (None, one.event_id) and destination in (None, one.destination)
         ]
@@ -60,7 +60,7 @@ class Reading:
         return found | {_way_of(one): "delivered" for one in delivered}
 
     def _decided(self) -> Iterator[tuple[Way, str | None]]:
-        for note in readable(Routed, (record.value for record in self.records(self.names.routed))):
+        for note in records.readable(record.value for record in self.records(self.names.routed)):
             for lane in note.lanes:
                 for offset in note.offsets(lane):
                     source = Source(note.source_topic, note.partition, offset)

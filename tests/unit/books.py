@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from streams import headers
+from streams.attempts import Attempt, Outcome, encode
 from streams.flight import Partition
 from streams.headers import Death, Source, Tracking
 from streams.ledger import sums
@@ -13,7 +14,7 @@ from streams.ledger.deaths import Cause
 from streams.ledger.entries import Entries
 from streams.ledger.moving import Moving
 from streams.ledger.sums import Sums
-from streams.records import Attempt, Outcome, Routed
+from streams.records import Routed
 from streams.scan import Fetched
 
 CRM = "crm"
@@ -66,8 +67,8 @@ def redriven(entries: Entries, offset: int, at: str, **known: Any) -> None:
 
 def fold(entries: Entries, *attempts: Attempt) -> None:
     gathered = Attempts()
-    for one in attempts:
-        gathered.add(one.encode())
+    for value in encode(attempts):
+        gathered.add(value)
     for kind, offsets in gathered.take():
         entries.attempted(kind, offsets, DLQ)
 

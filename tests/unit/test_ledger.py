@@ -1,13 +1,14 @@
 """The sums, from records made by hand: every event counts once, in the place where it is now."""
 
 from streams import headers
+from streams.attempts import Outcome
 from streams.flight import Partition
 from streams.headers import Source
 from streams.ledger import inbound, sums
 from streams.ledger.entries import Entries
 from streams.ledger.extent import Extent
 from streams.ledger.moving import Moving
-from streams.records import Outcome, Routed
+from streams.records import Routed
 from tests.unit.books import (
     CRM,
     SOURCE,

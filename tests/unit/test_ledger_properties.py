@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.attempts import Outcome
 from streams.ledger import bookkeeping, state, sums
 from streams.ledger.accounts import Counted
 from streams.ledger.bookkeeping import Wanted
 from streams.ledger.entries import Entries
 from streams.ledger.keeper import Ledger
 from streams.ledger.sums import Sums
-from streams.records import Outcome
 from tests.unit.books import CRM, attempted, dead, redriven, routed
 
 OFFSETS = st.integers(0, 5)

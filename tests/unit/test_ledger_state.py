@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.attempts import Outcome
 from streams.flight import Partition
 from streams.ledger import state
 from streams.ledger.keeper import Ledger
-from streams.records import Outcome
 from tests.unit.books import SOURCE, attempted, dead, redriven, routed
 
 

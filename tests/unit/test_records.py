@@ -1,52 +1,17 @@
-"""Attempt and routed records, to bytes and back, with Apache's library as the referee."""
+"""Notes of routing, to bytes and back, with Apache's library as the referee."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
 from streams import records
 from streams.decoding import datum
-from streams.decoding.undecodable import Reason, Undecodable
-from streams.headers import Source, Tracking
-from streams.records import Attempt, Lane, Outcome, Routed
+from streams.records import Lane, Routed
 from tests.unit import referee
 
-ATTEMPT, ROUTED = schemas.current("attempt"), schemas.current("routed")
-
-FAILED = Attempt(
-    event_id="m-1",
-    destination="crm-hook",
-    source_topic="events",
-    source_partition=3,
-    source_offset=2**40,
-    replay="r-1",
-    attempt=2,
-    outcome=Outcome.RETRY,
-    code="503",
-    ambiguous=True,
-    started_ms=1_763_761_487_123,
-    elapsed_ms=87,
-    tier="1m",
-    not_before_ms=1_763_761_547_123,
-    body_head="überlastet",
-    worker="worker-0",
-)
-DELIVERED = Attempt(
-    event_id="events/3/17",
-    destination="slack",
-    source_topic="events",
-    source_partition=0,
-    source_offset=0,
-    attempt=1,
-    outcome=Outcome.DELIVERED,
-    code="200",
-    started_ms=0,
-    elapsed_ms=0,
-    worker="",
-)
+ROUTED = schemas.current("routed")
 
 
 @dataclass(frozen=True)
@@ -59,91 +24,6 @@ class At:
 def routed(offsets: list[int], lanes: dict[tuple[str, str | None], list[int]]) -> list[Routed]:
     return Routed.of("events", 3, [At(offset) for offset in offsets], lanes)
 
-
-# -- attempts ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("attempt", [FAILED, DELIVERED])
-def test_an_attempt_comes_back_as_it_was(attempt: Attempt) -> None:
-    found = Attempt.decode(attempt.encode())
-    assert found == attempt
-    assert found.outcome is attempt.outcome
-
-
-@pytest.mark.parametrize("attempt", [FAILED, DELIVERED])
-def test_apaches_library_reads_and_writes_the_same_attempt(attempt: Attempt) -> None:
-    values = asdict(attempt) | {"outcome": attempt.outcome.value}
-    assert referee.read_single_object(ATTEMPT, attempt.encode()) == values
-    assert referee.write_single_object(ATTEMPT, values) == attempt.encode()
-
-
-LONGS, TEXTS = st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(
-    st.builds(
-        Attempt,
-        event_id=TEXTS, destination=TEXTS, source_topic=TEXTS, source_partition=st.integers(0, 2**31 - 1),
-        source_offset=LONGS, replay=st.none() | TEXTS, attempt=st.integers(0, 2**31 - 1),
-        outcome=st.sampled_from(Outcome), code=st.none() | TEXTS, reason=st.none() | TEXTS,
-        ambiguous=st.booleans(), started_ms=LONGS, elapsed_ms=LONGS, tier=st.none() | TEXTS,
-        not_before_ms=st.none() | LONGS, body_head=st.none() | TEXTS, worker=TEXTS,
-    )
-)  # fmt: skip
-def test_any_attempt_is_written_as_fastavro_writes_it(attempt: Attempt) -> None:
-    values = asdict(attempt) | {"outcome": attempt.outcome.value}
-    current = list(datum.published("attempt").values())[-1]
-    assert attempt.encode() == current.write_single_object(values)
-
-
-def test_the_head_of_a_body_is_bounded() -> None:
-    found = Attempt.decode(replace(FAILED, body_head="☕" * 1000).encode())
-    assert found.body_head == "☕" * 512
-
-
-def test_half_a_surrogate_pair_in_an_error_text_does_not_cost_the_record() -> None:
-    found = Attempt.decode(replace(FAILED, body_head="a\ud800b", code="\udfff").encode())
-    assert (found.body_head, found.code) == ("a?b", "?")
-
-
-def test_a_later_versions_outcome_is_read_as_unknown() -> None:
-    value = referee.write_single_object(ATTEMPT, asdict(FAILED) | {"outcome": "parked"})
-    assert Attempt.decode(value).outcome is Outcome.UNKNOWN
-
-
-def test_a_redrive_leaves_a_note_of_which_dead_event_it_was() -> None:
-    tracking = Tracking("crm-hook", "m-1", Source("events", 3, 17), attempt=10, replay="r-1")
-    note = Attempt.redriven(tracking, at="dlq/0/5", now_ms=1_763_761_487_123, worker="cli")
-    assert Attempt.decode(note.encode()) == note
-    assert (note.outcome, note.reason, note.source_offset, note.replay) == (
-        Outcome.REDRIVEN,
-        "dlq/0/5",
-        17,
-        "r-1",
-    )
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (None, Reason.UNSUPPORTED_FORMAT),
-        (b"", Reason.UNSUPPORTED_FORMAT),
-        (b"{}", Reason.UNSUPPORTED_FORMAT),
-        (FAILED.encode()[:9], Reason.CORRUPT_AVRO),
-        (FAILED.encode()[:-1], Reason.CORRUPT_AVRO),
-        (FAILED.encode() + b"x", Reason.CORRUPT_AVRO),
-        (b"\xc3\x01" + b"\0" * 20, Reason.UNKNOWN_SCHEMA),
-    ],
-)
-def test_what_is_no_attempt_is_refused(value: bytes | None, reason: Reason) -> None:
-    with pytest.raises(Undecodable) as caught:
-        Attempt.decode(value)
-    assert caught.value.reason is reason
-    with pytest.raises(Undecodable):
-        Routed.decode(value)
-
-
-# -- routed batches ----------------------------------------------------------------------------
 
 LANES: dict[tuple[str, str | None], list[int]] = {
     ("crm", None): [100, 101, 103, 108],

@@ -2,9 +2,9 @@
 
 import pytest
 
+from streams.attempts import Attempt, Outcome
 from streams.flight import Partition
 from streams.headers import Source, Tracking
-from streams.records import Attempt, Outcome
 from streams.retry import Policy
 from streams.scan import Fetched
 from streams.verify import repeats, timing

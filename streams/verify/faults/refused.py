@@ -13,7 +13,7 @@ import httpx
 import yaml
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from streams import codec, commands
+from streams import attempts, codec, commands
 from streams.demo import ports
 from streams.verify import cast, cluster, rights
 from streams.verify.cast import Planned
@@ -181,7 +181,8 @@ class Quota(AsUser):
     def _written(self, stage: Stage) -> int:
         """How many outcomes there are."""
         with commands.scanner(stage.settings) as scanner:
-            return sum(scanner.ends(scanner.partitions([stage.names.attempts])).values())
+            chunks = scanner.read({}, scanner.ends(scanner.partitions([stage.names.attempts])))
+            return sum(1 for _ in attempts.readable(record.value for chunk in chunks for record in chunk))
 
 
 @dataclass(frozen=True)
