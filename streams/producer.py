@@ -222,4 +222,8 @@ def _hand_over(kafka: Librdkafka, records: Sequence[Outgoing], ticket: Ticket) -
 def _failed(records: Sequence[Outgoing], faults: Sequence[Fault]) -> list[Failure]:
     """Which records these are about. Of those that differ in headers only, all: better twice than never."""
     errors = dict(faults)
+    if not errors.keys() <= {
+        record[:3] for record in records
+    }:  # a report that fits none: it may be any of them
+        return [(at, faults[0][1]) for at in range(len(records))]
     return [(at, errors[record[:3]]) for at, record in enumerate(records) if record[:3] in errors]

@@ -383,6 +383,17 @@ async def test_of_records_that_a_report_cannot_tell_apart_all_are_written_again(
     assert written() == [b"a"] * 3 + [b"a"] * 2
 
 
+async def test_where_a_report_fits_no_record_all_are_written_again(
+    kafka: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Librdkafka.script = {b"a": [TIMED_OUT]}
+    monkeypatch.setattr(Message, "value", lambda _: b"something else")
+
+    await asyncio.wait_for(kafka.send(letters(b"a", b"b")), 5)
+
+    assert written() == [b"b", b"a", b"b"]
+
+
 class Said:
     """A producer that notes what it is asked to write."""
 
