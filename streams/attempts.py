@@ -126,6 +126,7 @@ def encode(attempts: Sequence[Attempt]) -> list[bytes]:
         group = groups.get(alike)
         if group is None:
             group = groups[alike] = []
+            size += len(_head(alike))
         event = _event(one)
         group.append(event)
         size += len(event)

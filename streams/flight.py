@@ -203,8 +203,10 @@ class Flights:
 
     def _landed(self, tp: Partition, full: set[Partition]) -> None:
         if tp in full and full is self.full:  # else of a flight that was forgotten
-            full.discard(tp)
-            self._freed(tp)
+            flight = self._flights[tp]
+            if not self._window(tp.topic).full(len(flight), flight.records):
+                full.discard(tp)
+                self._freed(tp)
 
     def of(self, tp: Partition) -> Sequence[Batch]:
         """The batches of this partition, oldest first."""

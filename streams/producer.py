@@ -144,8 +144,8 @@ class Producer:
         if self._alone is None:
             self._alone = Librdkafka({**self._config, **ALONE})
         others = [(at, error) for at, error in failed if error.code() not in PERMANENT]
-        alone = await self._send_once(self._alone, [records[at] for at in suspects])
-        return others + [(suspects[at], error) for at, error in alone]
+        alone = await asyncio.gather(*[self._send_once(self._alone, [records[at]]) for at in suspects])
+        return others + [(at, found[0][1]) for at, found in zip(suspects, alone, strict=True) if found]
 
     async def _send_once(self, kafka: Librdkafka, records: Sequence[Outgoing]) -> list[Failure]:
         faults: list[Fault] = []

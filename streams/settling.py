@@ -18,8 +18,8 @@ from streams.settle import Stray, Verdict
 log = logging.getLogger(__name__)
 
 #: How long an outcome waits for others; and one of a destination that takes nothing. Of these there are
-#: hundreds a second: every 10 ms eight produce requests, one for each partition of `attempts` and of a delay
-#: topic, kept the broker from what a healthy destination waits for.
+#: hundreds a second: a produce request for each partition of a delay topic every 10 ms kept the broker from
+#: what a healthy destination waits for.
 GATHER_S, GATHER_LATE_S = 0.01, 0.1
 
 

@@ -10,38 +10,51 @@ Not compiled (setup.py): an instance ends here when CPython says so, and nobody 
 """
 
 import asyncio
+import logging
 
 from confluent_kafka import KafkaError, Message
 
 from streams import clock
 
+log = logging.getLogger(__name__)
+
 #: Topic, value and key of a record, and what librdkafka says of it. A report has no headers.
 Fault = tuple[tuple[str, bytes | None, bytes | None], KafkaError]
+#: Fits no record, and so may be of any.
+UNSAID: Fault = ("", None, None), KafkaError(KafkaError._FAIL)
 
 
 class Ticket:
     """To be held by its records alone."""
 
-    __slots__ = ("_faults", "_future", "_sent")
+    __slots__ = ("_faults", "_future", "_sent", "_unsaid")
 
     def __init__(self, faults: list[Fault], future: "asyncio.Future[None]") -> None:
         """What fails is added to `faults` before `future` is done."""
         self._faults = faults
         self._future = future
         self._sent = clock.steady()
+        self._unsaid = False  #: a record has failed, and which one could not be noted
 
     def report(self, error: KafkaError | None, message: Message) -> None:
         """One record has failed; or is confirmed, of a producer that is asked to say so."""
         if error is None:
-            kind, append_ms = message.timestamp()
-            clock.heard(kind, append_ms, self._sent)
+            try:
+                kind, append_ms = message.timestamp()
+                clock.heard(kind, append_ms, self._sent)
+            except Exception:
+                log.exception("clock.error")
         else:
+            self._unsaid = True
             self.fault(message.topic(), message.value(), message.key(), error)
+            self._unsaid = False
 
     def fault(self, topic: str, value: bytes | None, key: bytes | None, error: KafkaError) -> None:
         """One record has failed."""
         self._faults.append(((topic, value, key), error))
 
     def __del__(self) -> None:
+        if self._unsaid:
+            self._faults.append(UNSAID)
         if not self._future.done():
             self._future.set_result(None)

@@ -36,7 +36,7 @@ class Workload(StrEnum):
     DELIVER = "deliver"
     #: The same with up to BATCH events per POST, a JSON array of events; none waits longer than a second.
     BATCHED = "batched"
-    #: ROUTE and DELIVER at once, by way of the `deliver` topics, and for each POST a record on `attempts`.
+    #: ROUTE and DELIVER at once, by way of the `deliver` topics, and what became of each POST on `attempts`.
     END_TO_END = "end-to-end"
     #: DELIVER, but a POST that is answered 503 must be repeated no sooner than `delay_s` later and not much
     #: later than twice that, by way of the `delay` topic; its offset is committed once it is written there.
@@ -59,7 +59,9 @@ class Task:
     inbound: str  #: the topic with the events
     deliver: tuple[str, ...]  #: one topic per destination: written by ROUTE, read by DELIVER and the others
     delay: str  #: RETRY: where failed events wait
-    attempts: str  #: END_TO_END: one record per POST: event id, destination, status, milliseconds; any format
+    attempts: (
+        str  #: END_TO_END: of each POST event id, destination, status, milliseconds; any format, any records
+    )
     delay_s: float  #: RETRY: how long they wait
     urls: tuple[str, ...]  #: one per destination: http://127.0.0.1:port/d0 ...
     group: str  #: the consumer group, or what the names of several begin with: `<group>` or `<group>-...`

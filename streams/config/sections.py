@@ -197,7 +197,7 @@ class Retention(Section):
     delay: Duration = lasting("7d", ge=OUTAGE_S)
     """What waits to be tried again: must outlast the longest tier and an outage of a day."""
     attempts: Duration = lasting("14d", ge=60)
-    """The record of each attempt. `distributary status` counts back as far as this and `routed` reach.
+    """How each attempt ended. `distributary status` counts back as far as this and `routed` reach.
     At least as long as dlq, because they also say what was brought back from there."""
     routed: Duration = lasting("7d", ge=60)
     """Which events went where."""

@@ -1,7 +1,7 @@
 """Avro's binary encoding of plain fields, for records that are written once for every event.
 
 fastavro writes any record, and looks up for each field what it is. Where the fields are known it is twice as
-fast to write them one after the other; tests/unit/test_records.py holds the result against fastavro's.
+fast to write them one after the other; tests/unit/test_attempts.py holds the result against fastavro's.
 """
 
 from functools import lru_cache
@@ -35,17 +35,6 @@ def text(value: str) -> bytes:
     """A string; half a surrogate pair, from somebody's error text, becomes a question mark."""
     encoded = value.encode("utf-8", "replace")
     return number(len(encoded)) + encoded
-
-
-@lru_cache(maxsize=4096)
-def word(value: str) -> bytes:
-    """A string of which there are few."""
-    return text(value)
-
-
-def maybe_word(value: str | None) -> bytes:
-    """["null", "string"], where there are few such strings."""
-    return NULL if value is None else SOME + word(value)
 
 
 def maybe_text(value: str | None) -> bytes:

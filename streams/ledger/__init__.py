@@ -8,7 +8,7 @@ several sets counts in the first of: delivered, waiting, queued, dead.
 
     extent    how far everything has come, in the order that makes it exact while it moves
     keeper    a turn: read what is new, fold it in, do the sums
-    notes     what of a routed note, an attempt or a dlq record the sums need (`attempts` reads fast)
+    notes     what of a routed note, of attempts or of a dlq record the sums need
     entries   the sets; `accounts`, `deaths`, `minutes`, `moving` are parts of them
     sums      the sums of the sets, whole or of a period; `books` are the sums of everything
     state     the sets in a file, so that the next process goes on from there

@@ -1,6 +1,6 @@
 """The ledger in a file, so that the next process goes on where this one ended.
 
-    distributary-ledger 1      the format; a file of another is not read
+    distributary-ledger 2      the format; a file of another is not read
     <SHA-256, 32 bytes>        of what follows
     <zlib>                     8 bytes: how long the index is; the index (JSON); the bitmaps, end to end
 
@@ -26,7 +26,7 @@ from streams.ledger.deaths import Cause, Deaths, Shelf
 from streams.ledger.entries import Entry
 from streams.ledger.keeper import Ledger
 
-HEAD = b"distributary-ledger 1\n"
+HEAD = b"distributary-ledger 2\n"
 _BEGINNING = b"distributary-ledger "
 _DIGEST, _LENGTH = 32, 8
 

@@ -136,9 +136,26 @@ def test_a_window_for_small_batches_is_full_when_they_hold_so_many_records_toget
     flights.add(batch(4, 5))
     assert TP in flights.full
     small[0].done_all()
+    assert TP in flights.full  # three batches with four records
+    small[1].done_all()
     assert TP not in flights.full
     flights.add(batch(6))
     assert TP in flights.full
+
+
+def test_small_batches_that_land_do_not_admit_a_large_one_each() -> None:
+    flights = Flights(lambda _: Window(2, records=4))
+    small = [batch(number) for number in range(3)]
+    for one in small:
+        flights.add(one)
+    flights.add(batch(*range(3, 9)))
+
+    for one in small:
+        assert TP in flights.full
+        one.done_all()
+
+    assert TP not in flights.full
+    assert len(flights.of(TP)) == 1
 
 
 def test_one_large_batch_does_not_fill_a_window_of_two() -> None:

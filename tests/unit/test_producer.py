@@ -1,10 +1,11 @@
 """`send` returns when all is confirmed, whatever librdkafka does meanwhile.
 
 That confluent-kafka lets go of what is to be called with a report as the script here does is seen in
-tests/integration/test_broker.py.
+tests/integration/test_broker_outage.py.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaExceptio
 from streams import clock, producer
 from streams.listening import Listening
 from streams.producer import Outgoing, Producer, Refused
+from streams.ticket import UNSAID, Fault, Ticket
 
 FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
@@ -392,6 +394,27 @@ async def test_where_a_report_fits_no_record_all_are_written_again(
     await asyncio.wait_for(kafka.send(letters(b"a", b"b")), 5)
 
     assert written() == [b"b", b"a", b"b"]
+
+
+class Unreadable:
+    """A record that nothing can be learned of."""
+
+    def topic(self) -> str:
+        raise MemoryError
+
+
+async def test_a_failure_that_could_not_be_noted_is_one_all_the_same() -> None:
+    faults: list[Fault] = []
+    future = asyncio.get_running_loop().create_future()
+    ticket = Ticket(faults, future)
+    with contextlib.suppress(MemoryError):
+        ticket.report(TIMED_OUT, Unreadable())
+    assert not future.done()
+
+    del ticket
+
+    assert future.done()
+    assert faults == [UNSAID]
 
 
 class Said:

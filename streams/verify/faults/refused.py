@@ -163,20 +163,23 @@ class Quota(AsUser):
 
     def inject(self, stage: Stage) -> None:
         stage.wait_written(0.2)
-        before = self._written(stage)
-        time.sleep(2.0)
-        rate = (self._written(stage) - before) / 2.0
+        rate = self._rate(stage, 2.0)
         rights.limit_writing(stage.kafka.local, self.bytes_per_s)
         try:
             time.sleep(2.0)
-            before = self._written(stage)
-            time.sleep(self.lasts_s)
-            limited = (self._written(stage) - before) / self.lasts_s
+            limited = self._rate(stage, self.lasts_s)
         finally:
             rights.unlimit_writing(stage.kafka.local)
         stage.figures["outcomes a second before and under the quota"] = f"{rate:.0f}, {limited:.0f}"
         if limited > rate / 2:
             raise Stuck(f"the quota held nothing back: {limited:.0f} outcomes a second, before it {rate:.0f}")
+
+    def _rate(self, stage: Stage, for_s: float) -> float:
+        """Outcomes a second."""
+        began, before = time.monotonic(), self._written(stage)
+        time.sleep(for_s)
+        ended = time.monotonic()
+        return (self._written(stage) - before) / (ended - began)
 
     def _written(self, stage: Stage) -> int:
         """How many outcomes there are."""
