@@ -34,6 +34,7 @@ from streams.letters import Letters
 from streams.listening import Listening
 from streams.masking import Masking
 from streams.producer import Producer
+from streams.refusals import Refusals
 from streams.request import Client
 from streams.route import Router
 from streams.settings import Settings
@@ -99,6 +100,7 @@ class App(faust.App):
         self.drain_s = settings.worker.drain
         self._clients: list[Client] = []
         self._producers: list[Producer] = []
+        self._refusals = Refusals()
         super().__init__(settings.kafka.group, **faust_settings(settings, self._member(instance_id)))
 
     def _member(self, instance_id: str | None) -> str | None:
@@ -129,7 +131,7 @@ class App(faust.App):
 
     def refused(self) -> dict[str, str]:
         """Topic -> error of what Kafka does not let us write until somebody mends it."""
-        return {topic: error for one in self._producers for topic, error in one.refusals.lasting().items()}
+        return self._refusals.lasting()
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class App(faust.App):
 
     def _writer(self, what: str, linger_ms: int, *, aloud: bool = False) -> Producer:
         config = self.settings.kafka.confluent(f"{self.worker_id}-{what}") | {"linger.ms": linger_ms}
-        self._producers.append(Producer(config, aloud=aloud))
+        self._producers.append(Producer(config, aloud=aloud, refusals=self._refusals))
         return self._producers[-1]
 
     def _lane(self, one: Destination) -> Lane:

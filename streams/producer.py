@@ -81,14 +81,19 @@ class Writer(Protocol):
 class Producer:
     """Writes records; made and used on the event loop."""
 
-    def __init__(self, config: Mapping[str, Any], *, aloud: bool = False) -> None:
-        """`aloud`: the clock hears when the broker wrote a record. Each costs half as much again."""
+    def __init__(
+        self, config: Mapping[str, Any], *, aloud: bool = False, refusals: Refusals | None = None
+    ) -> None:
+        """`aloud`: the clock hears when the broker wrote a record; each costs half as much again.
+
+        `refusals`: what is refused to any of several producers, so that it is said once.
+        """
         self.loop = asyncio.get_running_loop()
         own = {"logger": logging.getLogger("streams.librdkafka"), "delivery.report.only.error": not aloud}
         self._config = {**SETTINGS, **config, **own}
         self._kafka = Librdkafka(self._config)
         self._retired: list[Librdkafka] = []
-        self.refusals = Refusals()
+        self.refusals = Refusals() if refusals is None else refusals
         self._alone: Librdkafka | None = None  #: writes each record in a batch of its own
         self._timer: asyncio.TimerHandle | None = None
 

@@ -16,6 +16,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaExceptio
 from streams import clock, producer
 from streams.listening import Listening
 from streams.producer import Outgoing, Producer, Refused
+from streams.refusals import Refusals
 from streams.ticket import UNSAID, Fault, Ticket
 
 FATAL = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)
@@ -394,6 +395,25 @@ async def test_where_a_report_fits_no_record_all_are_written_again(
     await asyncio.wait_for(kafka.send(letters(b"a", b"b")), 5)
 
     assert written() == [b"b", b"a", b"b"]
+
+
+async def test_what_is_refused_to_several_producers_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(producer, "Librdkafka", Librdkafka)
+    monkeypatch.setattr(Librdkafka, "made", [])
+    denied = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    Librdkafka.script = {b"a": [denied], b"b": [denied]}
+    known = Refusals()
+    several = [Producer({}, refusals=known), Producer({}, aloud=True, refusals=known)]
+
+    await asyncio.wait_for(asyncio.gather(several[0].send(letters(b"a")), several[1].send(letters(b"b"))), 5)
+
+    assert caplog.text.count("produce.refused topic=t") == 1
+    assert caplog.text.count("produce.taken_again topic=t") == 1
+    assert not known
+    for one in several:
+        await one.close()
 
 
 class Unreadable:
