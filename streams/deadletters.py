@@ -18,6 +18,8 @@ from streams.topics import Names
 
 #: Records brought back together.
 CHUNK = 200
+#: Destination, replay and source of an event.
+Identity = tuple[str | None, str | None, Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,10 @@ class DeadLetter:
     tracking: Tracking | None  #: None where the event could not be read: it has no destination
 
     @property
-    def identity(self) -> tuple[str, str | None, Source]:
+    def identity(self) -> Identity:
         """One event for one destination; a record written twice has it twice."""
-        assert self.tracking is not None
-        return self.tracking.destination, self.tracking.replay, self.source
+        tracking = self.tracking
+        return (tracking.destination, tracking.replay, self.source) if tracking else (None, None, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,38 +107,46 @@ class Redriven:
 
 async def redrive(letters: Letters, names: Names, chosen: Iterator[DeadLetter], worker: str) -> Redriven:
     """Put each back on its destination's topic, with a new plan and budget and the same idempotency key."""
-    result = Redriven()
     chunk: list[DeadLetter] = []
-    seen: set[tuple[str, str | None, Source]] = set()
+    back: set[Identity] = set()
+    kept: dict[str, set[Identity]] = {
+        "without_destination": set(),
+        "without_bytes": set(),
+        "not_configured": set(),
+    }
     for letter in chosen:
-        if letter.tracking is None:
-            result.without_destination += 1
-        elif letter.tracking.destination not in names.destinations:
-            result.not_configured += 1
-        elif letter.record.value is None:
-            result.without_bytes += 1
-        else:
-            chunk.append(letter)
+        if why := _kept(letter, names):
+            kept[why].add(letter.identity)
+            continue
+        chunk.append(letter)
         if len(chunk) == CHUNK:
-            result.back += await _bring_back(letters, names, chunk, seen, worker)
+            await _bring_back(letters, names, chunk, back, worker)
             chunk = []
-    result.back += await _bring_back(letters, names, chunk, seen, worker)
-    return result
+    await _bring_back(letters, names, chunk, back, worker)
+    return Redriven(len(back), **{why: len(events - back) for why, events in kept.items()})
+
+
+def _kept(letter: DeadLetter, names: Names) -> str | None:
+    """Why this one can't be brought back."""
+    if letter.tracking is None:
+        return "without_destination"
+    if letter.tracking.destination not in names.destinations:
+        return "not_configured"
+    return "without_bytes" if letter.record.value is None else None
 
 
 async def _bring_back(
     letters: Letters,
     names: Names,
     chunk: Sequence[DeadLetter],
-    seen: set[tuple[str, str | None, Source]],
+    seen: set[Identity],
     worker: str,
-) -> int:
+) -> None:
     """The records first, the notes when they are durable: a crash between repeats, it does not lose."""
     once = {letter.identity: letter for letter in chunk if letter.identity not in seen}.values()
     seen.update(letter.identity for letter in once)
     await letters.send([_onward(names, letter) for letter in once])
     await letters.send([_note(names, letter, worker) for letter in chunk])
-    return len(once)
 
 
 def _onward(names: Names, letter: DeadLetter) -> Outgoing:

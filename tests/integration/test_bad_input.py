@@ -173,7 +173,7 @@ def test_what_its_next_topic_refuses_is_dead_as_too_large_until_the_topic_takes_
         limit(w, w.names.deliver("small"), 100_000)
         limit(w, w.names.delay("300ms"), 100_000)
         ran = w.cli("dlq", "redrive", "--reason", "too-large", "--json")
-        assert ran.json.items() >= {"redriven": 3, "without_bytes": 2}.items()
+        assert (ran.json["redriven"], ran.json["without_bytes"]) == (3, 2)
         for name, destination in (("middle", "small"), ("again", "small"), ("again", "crm")):
             w.expect(found[name], destination, "delivered")
         assert_books_balance(w)
