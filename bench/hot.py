@@ -27,6 +27,7 @@ from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, configured
 from streams.flight import Batch, Partition
 from streams.headers import Source, Tracking
+from streams.health import Health
 from streams.letters import Letters
 from streams.masking import Masking
 from streams.producer import Outgoing, Producer
@@ -171,7 +172,8 @@ def _route() -> Scene:
 def _deliver() -> Scene:
     letters = Letters(Noted(), NAMES.dlq)
     bound, topic = configured(SETTINGS)[0].bound, TASK.deliver[0]
-    lane = Lane(bound, Welcoming(), Slots(50), Masking([]))
+    slots = Slots(50)
+    lane = Lane(bound, Welcoming(), slots, Masking([]), Health(slots))
     delivery = Delivery({topic: lane}, Decoder(), Settler(letters, NAMES, "w1"), SETTINGS.retry.policy)
     counter = itertools.count(0, EVENTS)
 

@@ -173,8 +173,9 @@ class App(faust.App):
             body_limit=one.bound.connector.answer_bytes,
         )
         self._clients.append(client)
-        health = Health(one.limits.timeout_s)
-        return Lane(one.bound, client, Slots(one.limits.in_flight), Masking(one.bound.secrets), health)
+        slots = Slots(one.limits.in_flight)
+        health = Health(slots, one.limits.timeout_s)
+        return Lane(one.bound, client, slots, Masking(one.bound.secrets), health)
 
     async def on_stop(self) -> None:
         await super().on_stop()  # drains and commits

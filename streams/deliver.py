@@ -38,7 +38,7 @@ class Lane:
     slots: Slots
     #: Of the destination's secrets: some answers repeat what they were sent.
     mask: Masking
-    health: Health = field(default_factory=Health)
+    health: Health
 
     def chunks(self, count: int) -> Iterator[range]:
         """The records of a batch, grouped into requests: one each, or as many as one request may carry."""

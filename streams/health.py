@@ -2,7 +2,8 @@
 
 A destination is unwell when nothing has arrived there for UNWELL_S although it was tried, and a request has
 failed: it refuses the connection, or answers 429 or 5xx. Or when there was no answer at all for half the time
-that a request has. Nothing is decided about an event by that. Until something arrives there, only
+that a request has; for a fifth of it, where every slot is taken and nothing more could be tried. Nothing is
+decided about an event by that. Until something arrives there, only
 
     a slot whose request failed rests for REST_S       `in_flight` attempts in that time, not as many as fail
     what is routed there is written in bulk            `streams.bulk`: one write, not one for each event
@@ -19,6 +20,7 @@ import random
 from collections.abc import Mapping
 
 from streams import clock
+from streams.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +34,16 @@ LOOK_S = 0.1
 class Health:
     """Of one destination, as far as this worker knows. Moments are by `clock.steady`."""
 
-    __slots__ = ("_failed", "_patience_s", "_tried", "since")
+    __slots__ = ("_failed", "_patience_s", "_slots", "_tried", "since")
 
-    def __init__(self, timeout_s: float = 10.0) -> None:
+    def __init__(self, slots: Slots, timeout_s: float = 10.0) -> None:
         #: When the first request began after which nothing has arrived.
         self.since: float | None = None
         self._tried = 0.0  #: when the latest one began
         self._failed = False
-        self._patience_s = max(UNWELL_S, timeout_s / 2)
+        self._slots = slots
+        #: How long nothing may arrive and nothing fail: while a slot is free, and while none is.
+        self._patience_s = max(UNWELL_S, timeout_s / 2), max(UNWELL_S, timeout_s / 5)
 
     def tried(self, at: float) -> None:
         """A request begins."""
@@ -58,7 +62,7 @@ class Health:
     def unwell(self, now: float) -> bool:
         if self.since is None or now - self._tried > FORGET_S:
             return False
-        return now - self.since > (UNWELL_S if self._failed else self._patience_s)
+        return now - self.since > (UNWELL_S if self._failed else self._patience_s[not self._slots.free])
 
     @staticmethod
     def rest_s() -> float:

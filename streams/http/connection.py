@@ -49,6 +49,8 @@ class Keeper(Protocol):
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
+    __deletable__ = ("_parser",)  # for mypyc
+
     def __init__(self, body_limit: int, keeper: Keeper) -> None:
         self.idle_since = 0.0  #: on the monotonic clock; 0: never was
         self.closed = False
@@ -57,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._body_limit = body_limit
         self._keeper = keeper
         self._transport: asyncio.Transport
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser  #: from connection_made to connection_lost
         self._waiter: asyncio.Future[Reply | Fault] | None = None
         self._busy = False  #: an answer is to come, or the rest of one
         self._rest: asyncio.TimerHandle | None = None  #: ends the reading of the rest
@@ -109,11 +111,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # of a stream it is one that writes
+        self._parser = httptools.HttpResponseParser(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.closed = True
+        self.closed, self._busy = True, False
         self._end(faults.of_loss(error))
         self._stop_reading()
+        del self._parser  # which refers to us, and only the garbage collector would find the two
         self._keeper.lost(self)
 
     def data_received(self, data: bytes) -> None:

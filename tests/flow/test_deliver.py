@@ -12,6 +12,7 @@ from streams import attempts, dispatch, headers, health, settling
 from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
 from streams.flight import Batch
+from streams.health import Health
 from streams.masking import Masking
 from streams.scan import Fetched
 from streams.settle import Settler
@@ -55,7 +56,8 @@ def delivery(post: Post, there: Destination, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def delivering(bound: Bound, post: Post, there: Destination) -> Delivery:
-    lane = Lane(bound, there, Slots(3), Masking([]))
+    slots = Slots(3)
+    lane = Lane(bound, there, slots, Masking([]), Health(slots))
     return Delivery({TOPIC: lane}, Decoder(), Settler(post.letters, NAMES, "w1"), POLICY)
 
 

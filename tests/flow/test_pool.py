@@ -1,11 +1,13 @@
 """How connections are made where many requests begin at once. All on real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from connectors.answers import Answer
+from streams.http.connection import Connection
 from streams.request import Client
 from tests.flow import sockets
 from tests.flow.sockets import Line, Peer, answers, post, serving
@@ -116,3 +118,32 @@ async def test_closing_leaves_nobody_waiting(client: Client) -> None:
         found = await asyncio.wait_for(sending, 2)
 
     assert not any(answer.status for answer in found)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """The garbage collector is off."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def never(line: Line) -> None:
+    """Ask for more until it is given up."""
+    await line.request()
+    await asyncio.sleep(60)
+
+
+@pytest.mark.usefixtures("uncollected")
+async def test_what_is_closed_is_no_garbage_that_must_be_looked_for() -> None:
+    """A worker looks seldom (streams/worker.py): two that refer to each other would stay for long."""
+    client = Client(timeout_s=0.2, allow_private=True)
+    await send(client, sockets.closed_port(), 5)
+    for talk in (never, answers(sockets.OK), answers(b"nonsense")):
+        async with serving(talk) as peer:
+            await send(client, peer, 5)
+    await client.close()
+    await asyncio.sleep(0.05)
+
+    assert [one for one in gc.get_objects() if isinstance(one, Connection)] == []

@@ -4,14 +4,15 @@ import pytest
 
 from streams import clock, health
 from streams.health import FORGET_S, LOOK_S, UNWELL_S, Health, Ward
+from streams.slots import Slots
 
 
 def test_one_that_nobody_tries_is_well_however_long() -> None:
-    assert not Health().unwell(1e9)
+    assert not Health(Slots(1)).unwell(1e9)
 
 
 def test_one_is_unwell_a_while_after_the_first_try_and_trying_on_does_not_put_that_off() -> None:
-    one = Health()
+    one = Health(Slots(1))
     one.tried(100.0)
     one.failed()
     one.tried(100.0 + UNWELL_S)
@@ -21,15 +22,29 @@ def test_one_is_unwell_a_while_after_the_first_try_and_trying_on_does_not_put_th
 
 
 def test_one_that_is_slow_and_never_fails_is_well_until_half_the_time_of_a_request_is_over() -> None:
-    one = Health(timeout_s=10.0)
+    one = Health(Slots(1), timeout_s=10.0)
     one.tried(100.0)
 
     assert not one.unwell(104.9)
     assert one.unwell(105.1)
 
 
+def test_one_whose_slots_are_all_taken_is_unwell_after_a_fifth_of_that_time() -> None:
+    slots = Slots(2)
+    one = Health(slots, timeout_s=10.0)
+    one.tried(100.0)
+
+    assert slots.take()
+    assert not one.unwell(102.1)
+    assert slots.take()
+    assert not one.unwell(101.9)
+    assert one.unwell(102.1)
+    slots.release()
+    assert not one.unwell(102.1)
+
+
 def test_one_that_is_not_tried_any_more_may_be_another_workers_and_is_not_called_unwell() -> None:
-    one = Health()
+    one = Health(Slots(1))
     one.tried(100.0)
     one.failed()
 
@@ -38,7 +53,7 @@ def test_one_that_is_not_tried_any_more_may_be_another_workers_and_is_not_called
 
 
 def test_what_arrives_makes_it_well_and_the_next_try_counts_from_then() -> None:
-    one = Health()
+    one = Health(Slots(1))
     one.tried(100.0)
     one.failed()
     one.took()
@@ -70,7 +85,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_the_ward_names_who_is_unwell_and_says_once_that_somebody_has_become_so_or_is_well_again(
     now: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    crm, ads = Health(), Health()
+    crm, ads = Health(Slots(1)), Health(Slots(1))
     ward = Ward({"deliver.crm": crm, "deliver.ads": ads})
     for one in (crm, ads):
         one.tried(now[-1])
@@ -91,7 +106,7 @@ def test_the_ward_names_who_is_unwell_and_says_once_that_somebody_has_become_so_
 
 
 def test_the_ward_does_not_look_more_often_than_it_has_to(now: list[float]) -> None:
-    crm = Health()
+    crm = Health(Slots(1))
     ward = Ward({"deliver.crm": crm})
     crm.tried(now[-1])
     crm.failed()
