@@ -26,6 +26,12 @@ async def send(client: Client, peer: Peer, count: int = MANY) -> list[Answer]:
     return await asyncio.gather(*(client.send(post(peer)) for _ in range(count)))
 
 
+async def never(line: Line) -> None:
+    """Takes a request and does not answer."""
+    await line.request()
+    await asyncio.sleep(60)
+
+
 async def test_who_comes_while_some_connect_takes_what_is_let_go_of(client: Client) -> None:
     async with serving(sockets.accepts) as peer:
         found = await send(client, peer)
@@ -35,11 +41,7 @@ async def test_who_comes_while_some_connect_takes_what_is_let_go_of(client: Clie
 
 
 async def test_slow_answers_get_a_connection_each_a_moment_later(client: Client) -> None:
-    async def slowly(line: Line) -> None:
-        await line.request()
-        await asyncio.sleep(60)
-
-    async with serving(slowly) as peer:
+    async with serving(never) as peer:
         sending = asyncio.ensure_future(send(client, peer))
         async with asyncio.timeout(2):
             await sockets.until(lambda: len(peer.requests) == MANY)
@@ -127,12 +129,6 @@ def uncollected() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-async def never(line: Line) -> None:
-    """Ask for more until it is given up."""
-    await line.request()
-    await asyncio.sleep(60)
 
 
 @pytest.mark.usefixtures("uncollected")

@@ -8,7 +8,6 @@ from streams import attempts, headers
 from streams.attempts import Outcome
 from streams.deadletters import CHUNK, DeadLetter, Redriven, redrive
 from streams.headers import Death, Source, Tracking
-from streams.letters import Letters
 from streams.retry import Reason
 from streams.scan import Fetched
 from tests.flow.post import NAMES, Post
@@ -41,7 +40,7 @@ async def test_what_is_dead_several_times_is_one_event() -> None:
         *(letter(4, "gone"), letter(4, "gone")),
     ]
 
-    result = await redrive(Letters(post, NAMES.dlq), NAMES, iter(found), "cli")
+    result = await redrive(post.letters, NAMES, iter(found), "cli")
 
     assert result == Redriven(2, without_destination=1, without_bytes=2, not_configured=1)
     assert len(post.on(NAMES.deliver("crm"))) == len(post.on(NAMES.deliver("ads"))) == 1
@@ -56,7 +55,7 @@ async def test_what_has_its_bytes_in_one_of_its_records_comes_back(bare_at: int)
     found = [letter(number) for number in range(2 * CHUNK)]
     found.insert(bare_at, letter(7, value=None))
 
-    result = await redrive(Letters(post, NAMES.dlq), NAMES, iter(found), "cli")
+    result = await redrive(post.letters, NAMES, iter(found), "cli")
 
     assert result == Redriven(2 * CHUNK)
     assert len(post.on(NAMES.deliver("crm"))) == 2 * CHUNK
