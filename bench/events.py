@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from streams import headers
-from streams.headers import Header, Source, Tracking
+from streams.headers import Header, Source
 
 #: Different people, and so different keys.
 PEOPLE = 5_000
@@ -61,8 +61,7 @@ def sent_at(event: bytes, ns: int) -> bytes:
     return event.replace(SENT_AT, b'"sentAtNs":"%019d"' % ns, 1)
 
 
-def routed_headers(inbound: str, destination: str, number: int) -> Sequence[Header]:
-    """What our router puts on a record of `deliver.<destination>`. Others get the same records and may read
-    them as they like; the source's offset is made up, its length is right."""
-    source = Source(inbound, number % 4, number // 4)
-    return headers.write(Tracking(destination, event_id(number), source))
+def routed_headers(inbound: str, number: int) -> Sequence[Header]:
+    """What our router puts on a record of a `deliver` topic. Others get the same records and may read them as
+    they like; the source's offset is made up, its length is right."""
+    return headers.shared(event_id(number), Source(inbound, number % 4, number // 4))

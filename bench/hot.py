@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aiokafka.protocol.produce import ProduceResponse_v7
 
 from bench import events
 from bench.systems.base import Task, Workload
@@ -25,6 +26,7 @@ from streams.attempts import Outcome as Ended
 from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, configured
+from streams.express import Express
 from streams.flight import Batch, Partition
 from streams.headers import Source, Tracking
 from streams.health import Health
@@ -84,14 +86,46 @@ class Librdkafka:
         return 0
 
 
+class Brokers:
+    """Confirm each batch as soon as they are asked."""
+
+    def __init__(self) -> None:
+        batches = [(partition, 0, 0, -1, 0) for partition in range(4)]
+        self._answer = bytes(ProduceResponse_v7([(topic, batches) for topic in TASK.deliver], 0).encode())
+
+    def partitions(self, topic: str) -> int:
+        return 4
+
+    def leader(self, topic: str, partition: int) -> int:
+        return 1
+
+    def learn(self) -> None:
+        """Nothing changes."""
+
+    async def open(self) -> None:
+        """It is."""
+
+    async def identity(self) -> tuple[int, int]:
+        return 1, 0
+
+    async def produce(self, node: int, body: bytes) -> bytes:
+        return self._answer
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
 @asynccontextmanager
 async def scenes() -> AsyncIterator[Mapping[str, Scene]]:
     """The scenes by name, within a running loop."""
     with immediate():
-        sending = Producer({})
+        sending, express = Producer({}), Express(Brokers())
+        express.open()
+        await asyncio.sleep(0)
         try:
-            yield {**_simple(), "route": _route(), "deliver": _deliver(), "send": _send(sending)}
+            yield {**_simple(), "route": _route(express), "deliver": _deliver(), "send": _send(sending)}
         finally:
+            await express.close()
             await sending.close(0.1)
 
 
@@ -111,7 +145,7 @@ def _simple() -> dict[str, Scene]:
     decoder, bound = Decoder(), configured(SETTINGS)[0].bound
     value = events.value(1)
     event = decoder.decode(value)
-    item, known = bound.item(event), headers.write(TRACKING)
+    item, known = bound.item(event), headers.shared(TRACKING.event_id, TRACKING.source)
     policy = SETTINGS.retry.policy
 
     def decide() -> object:
@@ -133,7 +167,7 @@ def _simple() -> dict[str, Scene]:
     return {
         "decode": _often(lambda: decoder.decode(value)),
         "headers.write": _often(lambda: headers.write(TRACKING)),
-        "headers.read": _often(lambda: headers.read(known)),
+        "headers.read": _often(lambda: headers.read(known, TRACKING.destination)),
         "item": _often(lambda: bound.item(event)),
         "request": _often(lambda: bound.request([item], "key", 1_790_000_000.0)),
         "decide": _often(decide),
@@ -153,14 +187,15 @@ def _records(topic: str, first: int, *, routed: bool) -> list[Fetched]:
     return [
         Fetched(
             topic, 0, number, 0, events.key(number), events.value(number),
-            events.routed_headers(TASK.inbound, "d0", number) if routed else (),
+            events.routed_headers(TASK.inbound, number) if routed else (),
         )
         for number in range(first, first + EVENTS)
     ]  # fmt: skip
 
 
-def _route() -> Scene:
-    router = Router(Decoder(), Audience(configured(SETTINGS)), Letters(Noted(), NAMES.dlq), NAMES)
+def _route(express: Express) -> Scene:
+    audience, letters = Audience(configured(SETTINGS)), Letters(Noted(), NAMES.dlq)
+    router = Router(Decoder(), audience, letters, NAMES, express=express)
     records = _records(TASK.inbound, 0, routed=False)
 
     async def scene() -> None:
@@ -173,7 +208,7 @@ def _deliver() -> Scene:
     letters = Letters(Noted(), NAMES.dlq)
     bound, topic = configured(SETTINGS)[0].bound, TASK.deliver[0]
     slots = Slots(50)
-    lane = Lane(bound, Welcoming(), slots, Masking([]), Health(slots))
+    lane = Lane(bound, Welcoming(), slots, Masking([]), Health(slots), "d0")
     delivery = Delivery({topic: lane}, Decoder(), Settler(letters, NAMES, "w1"), SETTINGS.retry.policy)
     counter = itertools.count(0, EVENTS)
 

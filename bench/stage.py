@@ -142,9 +142,8 @@ class Stage:
         """Write `count` events in all to the deliver topics, as our router writes them."""
         with self.producer() as write:
             for topic in task.deliver:
-                destination = topic.removeprefix(f"{task.prefix}deliver.")
                 for number in range(count // len(task.deliver)):
-                    known = events.routed_headers(task.inbound, destination, number)
+                    known = events.routed_headers(task.inbound, number)
                     write(topic, events.value(number), events.key(number), known)
 
     @contextmanager

@@ -14,19 +14,19 @@ import logging
 import os
 import socket
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import faust
 
 from streams import clock, topics, web
-from streams.bulk import Bulk
+from streams.brokers import Brokers
 from streams.codec import Decoder
 from streams.decoding.registry import Registry
 from streams.delay import Delay
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, Destination, configured
 from streams.dispatch import Dispatcher
+from streams.express import Express
 from streams.flight import Window
 from streams.health import Health, Ward
 from streams.inflow import Inflow
@@ -50,9 +50,6 @@ log = logging.getLogger(__name__)
 #: small, for they would mostly wait for each other's writes; a delayed one waits.
 WINDOW = Window(2, records=50)
 WINDOW_OF_DELAY = Window(1)
-#: Of an inbound partition, while some of what is routed is written in bulk and small batches wait for it:
-#: with the one that fills it, no more records than in two large ones.
-WINDOW_WHILE_LATE = Window(2, records=500)
 #: How long a record waits for others to be written with. What an event waits for on its way is sent at once,
 #: over a connection of its own; what is noted of it when it is there may wait, and costs less for it.
 PROMPT_MS, PATIENT_MS = 1, 5
@@ -90,7 +87,7 @@ class App(faust.App):
     deliver: Dispatcher
     delay: Dispatcher
     ward: Ward
-    _held: Sequence[Bulk | Settling] = ()
+    _settling: Settling | None = None
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -114,14 +111,12 @@ class App(faust.App):
 
     def window(self, topic: str) -> Window:
         """Batches of one partition of this topic in hand at once."""
-        if topic in self._delay_topics:
-            return WINDOW_OF_DELAY
-        return WINDOW_WHILE_LATE if topic == self.settings.inbound.topic and self.ward.unwell() else WINDOW
+        return WINDOW_OF_DELAY if topic in self._delay_topics else WINDOW
 
     def hurry(self) -> None:
         """A drain begins: what is held to be written later is written now."""
-        for held in self._held:
-            held.begin_all()
+        if self._settling is not None:
+            self._settling.begin_all()
 
     def new_inflow(self) -> Inflow:
         """What reads the partitions that this worker is given."""
@@ -142,20 +137,22 @@ class App(faust.App):
         aloud = self._writer("clock", PATIENT_MS, aloud=True)
         patient = Listening(quiet, aloud)
         letters = Letters(prompt, names.dlq)
+        self._express = Express(Brokers(settings.kafka, f"{self.worker_id}-express", names.all_deliver))
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
         settler = Settler(Letters(patient, names.dlq), names, self.worker_id)
         audience = Audience(configured(settings))
         lanes = {one.topic: self._lane(one) for one in audience.destinations}
         self.ward = Ward({topic: lane.health for topic, lane in lanes.items()})
         delivery = Delivery(lanes, decoder, settler, policy, clock.word)
-        router = Router(decoder, audience, letters, names, self.ward.unwell, Letters(patient, names.dlq))
+        router = Router(decoder, audience, letters, names, Letters(patient, names.dlq), self._express)
         releases = Letters(Listening(prompt, aloud), names.dlq)
         delay = Delay(releases, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
-        self._held = (router.bulk, delivery.settling)
+        self._settling = delivery.settling
         self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
         self.delay = Dispatcher("delay", delay.begin)
+        self._express.open()
         await asyncio.gather(*(one.learn_topics() for one in self._producers))
 
     def _writer(self, what: str, linger_ms: int, *, aloud: bool = False) -> Producer:
@@ -175,19 +172,20 @@ class App(faust.App):
         self._clients.append(client)
         slots = Slots(one.limits.in_flight)
         health = Health(slots, one.limits.timeout_s)
-        return Lane(one.bound, client, slots, Masking(one.bound.secrets), health)
+        return Lane(one.bound, client, slots, Masking(one.bound.secrets), health, one.name)
 
     async def on_stop(self) -> None:
         await super().on_stop()  # drains and commits
         for dispatcher in (self.route, self.deliver, self.delay):
             await dispatcher.close()
-        for held in self._held:
-            held.close()
+        if self._settling is not None:
+            self._settling.close()
         for tasks in self._under_way:  # what the drain did not wait for: its next owner does it again
             await tasks.cancel()
         for client in self._clients:
             with contextlib.suppress(Exception):
                 await client.close()
+        await self._express.close()
         await asyncio.gather(*(one.close(timeout_s=5.0) for one in self._producers))
 
     def _create_directories(self) -> None:

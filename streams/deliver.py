@@ -39,6 +39,8 @@ class Lane:
     #: Of the destination's secrets: some answers repeat what they were sent.
     mask: Masking
     health: Health
+    #: The destination's: whose topic it is.
+    name: str
 
     def chunks(self, count: int) -> Iterator[range]:
         """The records of a batch, grouped into requests: one each, or as many as one request may carry."""
@@ -128,7 +130,7 @@ class Delivery:
     def _open(self, lane: Lane, record: Record) -> Parcel | Stray:
         """Read a record and make the connector's item of it, or say why there is none."""
         try:
-            parcel = Parcel(record, headers.read(record.headers))
+            parcel = Parcel(record, headers.read(record.headers, lane.name))
         except headers.Malformed as malformed:  # a name of its own: mypyc gives a name one type
             return Stray(record, str(malformed))
         try:

@@ -7,7 +7,8 @@ with everyday Kafka tools::
     distributary.event-id      evt-1              distributary.not-before   1760000060000
     distributary.source        events/3/1234      distributary.last-error   503
 
-The producer's own headers travel along in front of ours. What arrives on the inbound topic under
+On its way to the first attempt a record does without the first: its topic says it, and all destinations get
+the same. The producer's own headers travel along in front of ours. What arrives on the inbound topic under
 our prefix is dropped there (``own``), so a producer can't pretend to an attempt or a deadline.
 """
 
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from streams.header_values import Malformed as Malformed
 from streams.header_values import Source as Source
-from streams.header_values import as_count, as_instant, as_source, as_text, as_word
+from streams.header_values import as_count, as_instant, as_source, as_text
 
 #: header -> the field of a dataclass, and what reads it
 _Table = Mapping[str, tuple[str, Callable[[str, bytes], Any]]]
@@ -114,10 +115,8 @@ def write(tracking: Tracking, own: Iterable[Header] = ()) -> list[Header]:
 
 
 def shared(of_event: str, source: Source, replay: str | None = None) -> list[Header]:
-    """What the records of one event say alike on their way to each destination, before any attempt.
-
-    ``[*own, header of the destination, *shared]`` is what ``write`` gives for such a record.
-    """
+    """What the records of one event say on their way to each destination, before any attempt: the same for
+    all. Which destination it is, their topic says; ``addressed`` would add it."""
     ours: list[Header] = [
         ("distributary.event-id", _bytes(event_id(of_event))),
         ("distributary.source", _bytes(str(source))),
@@ -130,15 +129,21 @@ def addressed(destination: str) -> Header:
     return "distributary.destination", _bytes(destination)
 
 
-def read(headers: Iterable[Header] | None) -> Tracking:
-    """What ``write`` wrote. Raises Malformed, naming the header, for what is missing or nonsense."""
-    if headers.__class__ is list and len(headers) == 3:  # mostly: there is nothing else to say
-        (first, destination), (second, event), (third, source) = headers
-        if (first, second, third) == _FRESH and destination and event and source:
-            who, what = as_word(first, destination), as_text(second, event)
+def read(headers: Iterable[Header] | None, destination: str | None = None) -> Tracking:
+    """What ``write`` wrote. Raises Malformed, naming the header, for what is missing or nonsense.
+
+    ``destination``: whose topic the record is on, where it is on one.
+    """
+    if (
+        destination and headers.__class__ is list and len(headers) == 2
+    ):  # mostly: there is nothing else to say
+        (first, event), (second, source) = headers
+        if (first, second) == _FRESH and event and source:
             # As Tracking(...), whose own __new__ is not compiled.
-            return tuple.__new__(Tracking, (who, what, as_source(third, source), *_DEFAULTS))
-    return Tracking(**_fields(headers, _TRACKING, "destination", "event-id", "source"))
+            known = destination, as_text(first, event), as_source(second, source), *_DEFAULTS
+            return tuple.__new__(Tracking, known)
+    found = _fields(headers, _TRACKING, *(() if destination else ("destination",)), "event-id", "source")
+    return Tracking(**{"destination": destination, **found})
 
 
 def write_death(death: Death, subject: Tracking | Source, own: Iterable[Header] = ()) -> list[Header]:
@@ -253,6 +258,6 @@ _DEATH: _Table = {
 _ORIGIN: _Table = {"distributary.source": ("source", as_source)}
 
 #: The headers of a record on its way to its first attempt, where its producer gave it none.
-_FRESH = tuple(_TRACKING)[:3]
+_FRESH = tuple(_TRACKING)[1:3]
 _OPTIONAL = tuple(_TRACKING)[3:]
 _DEFAULTS = Tracking("", "", Source("", 0, 0))[3:]

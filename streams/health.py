@@ -3,13 +3,14 @@
 A destination is unwell when nothing has arrived there for UNWELL_S although it was tried, and a request has
 failed: it refuses the connection, or answers 429 or 5xx. Or when there was no answer at all for half the time
 that a request has; for a fifth of it, where every slot is taken and nothing more could be tried. Nothing is
-decided about an event by that. Until something arrives there, only
+decided about an event by that. Until something arrives there,
 
     a slot whose request failed rests for REST_S       `in_flight` attempts in that time, not as many as fail
-    what is routed there is written in bulk            `streams.bulk`: one write, not one for each event
+    little of its topic is fetched ahead               `streams.inflow`
+    what became of its attempts is written later       `streams.settling`: in one write, not in ten
 
-because both cost the destinations beside it: on the event loop, and at the broker that they share. What is
-not attempted yet waits in the destination's `deliver` topic, and its budget of time has not begun.
+because all that costs the destinations beside it: on the event loop, and at the broker that they share. What
+is not attempted yet waits in the destination's `deliver` topic, and its budget of time has not begun.
 
 It is this worker's impression, and forgotten when it has not tried for FORGET_S: its partitions may be
 another's by now.

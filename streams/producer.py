@@ -25,7 +25,7 @@ SETTINGS = {
     "acks": "all",
     "linger.ms": 5,
     "compression.type": "lz4",
-    "partitioner": "murmur2_random",  # as Java's producers: a key keeps its partition whoever writes it
+    "partitioner": "consistent_random",  # by CRC-32: a key keeps its partition when `streams.packing` does it
     "delivery.timeout.ms": 30_000,
     "queue.buffering.max.kbytes": 65_536,  # bounds memory; `send` waits when it is full
     "queue.buffering.max.messages": 200_000,

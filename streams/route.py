@@ -9,18 +9,20 @@ Next: `streams.deliver`.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from streams import clock, failpoints, headers, metrics
-from streams.bulk import Bulk, Ours
 from streams.codec import Decoder, Undecodable
+from streams.copies import Alike, Copies, Lane
 from streams.destinations import Audience
-from streams.dispatch import GivenBack, Tasks, until_done
+from streams.dispatch import Tasks, until_done
+from streams.express import Express
 from streams.flight import Batch, Record
 from streams.headers import Death, Source
 from streams.letters import Letters
+from streams.packing import Content
 from streams.producer import Outgoing
 from streams.records import Routed
 from streams.retry import Reason
@@ -28,21 +30,8 @@ from streams.topics import Names
 
 log = logging.getLogger(__name__)
 
-#: So many records are a bulk of their own: while they waited for more, nobody else's would come.
-MANY = 100
-#: A destination and the rule that kept events back (None: it gets them), or "" and why they are no events.
-Lane = tuple[str, str | None]
 #: For each destination, in order: None, or the rule that keeps an event back.
 Decided = tuple[str | None, ...]
-
-
-class Alike(NamedTuple):
-    """Events for which the same was decided. There are many such, and few ways to decide."""
-
-    lanes: list[Lane]
-    #: The topics that they go to, and the header that says to whom.
-    addresses: list[tuple[str, headers.Header]]
-    offsets: list[int]
 
 
 class Router:
@@ -54,17 +43,16 @@ class Router:
         audience: Audience,
         letters: Letters,
         names: Names,
-        unwell: Callable[[], Set[str]] = frozenset,
         patient: Letters | None = None,
+        express: Express | None = None,
     ) -> None:
-        """`unwell` names the topics of destinations that take nothing now, `patient` writes to them."""
+        """`express` writes events as long as it can, `letters` the rest; `patient` what nobody waits for."""
         self._decoder = decoder
         self._audience = audience
         self._letters, self._patient = letters, patient or letters
+        self._copies = Copies(audience, letters, express)
         self._routed_topic = names.routed
-        self._addressed = {to.name: headers.addressed(to.name) for to in audience.destinations}
         self.tasks = Tasks()
-        self._unwell, self.bulk = unwell, Bulk(self._patient, self.tasks)
 
     async def begin(self, batch: Batch) -> None:
         """Start on a batch; the window of its partition bounds how many are under way."""
@@ -72,37 +60,20 @@ class Router:
         self.tasks.spawn(until_done("route", batch, lambda: self._route(batch)))
 
     async def _route(self, batch: Batch) -> None:
-        async def ours() -> bool:
-            return batch.certain or await batch.held()
-
-        await self.route(batch.records, ours=ours)
+        await self.route(batch.records)
         batch.done_all()
 
     async def route(
-        self,
-        records: Sequence[Record],
-        replay: str | None = None,
-        only: str | None = None,
-        ours: Ours | None = None,
+        self, records: Sequence[Record], replay: str | None = None, only: str | None = None
     ) -> None:
         """Route records of one partition, in order; returns when all that follows from them is durable.
 
-        `replay` marks them as part of a replay; `only` names the one destination that it is for. `ours`: some
-        may be written in bulk, and are, if they are still ours by then.
-
-        Raises:
-            GivenBack: they were not.
+        `replay` marks them as part of a replay; `only` names the one destination that it is for.
         """
         await self._decoder.prepare(record.value for record in records)
-        outgoing, lanes = self._fan_out(records, replay, only)
-        late = self._unwell()
-        if late and ours is not None and len(records) < MANY:
-            await self._letters.send([record for record in outgoing if record.topic not in late])
-            await self.bulk.send([record for record in outgoing if record.topic in late], ours)
-            if not await ours():
-                raise GivenBack
-        else:
-            await self._letters.send(outgoing)
+        alike, dead, lanes = self._fan_out(records, replay, only)
+        await self._copies.send(alike)
+        await self._letters.send(dead)
         if failpoints.ARMED:
             failpoints.hit("after-route-produce")
         # Only now, so that whatever the routed topic says was put on a topic is on that topic.
@@ -114,9 +85,9 @@ class Router:
 
     def _fan_out(
         self, records: Sequence[Record], replay: str | None, only: str | None
-    ) -> tuple[list[Outgoing], Mapping[Lane, list[int]]]:
-        """What to write for these records, and which offsets are in which lane."""
-        outgoing: list[Outgoing] = []
+    ) -> tuple[list[Alike], list[Outgoing], Mapping[Lane, list[int]]]:
+        """What goes where, what is no event, and which offsets are in which lane."""
+        dead: list[Outgoing] = []
         lanes: defaultdict[Lane, list[int]] = defaultdict(list)
         alike: dict[Decided, Alike] = {}
         for record in records:
@@ -126,32 +97,31 @@ class Router:
             except Undecodable as fault:
                 lanes["", fault.reason].append(record.offset)
                 if replay is None:  # the dlq has had it since it was first read
-                    outgoing.append(self._dead(record, source, fault))
+                    dead.append(self._dead(record, source, fault))
                 continue
             decided = tuple(self._audience.decide(event))
             some = alike.get(decided)
             if some is None:
                 some = alike[decided] = self._alike(decided, only)
             some.offsets.append(record.offset)
-            own, shared = headers.own(record.headers), headers.shared(event_id(event, source), source, replay)
-            value, key = record.value, record.key
-            outgoing += [Outgoing(topic, value, key, [*own, to, *shared]) for topic, to in some.addresses]
+            known = [*headers.own(record.headers), *headers.shared(event_id(event, source), source, replay)]
+            some.contents.append(Content(record.value, record.key, known))
         for some in alike.values():
             for lane in some.lanes:
                 lanes[lane] += some.offsets
         if len(alike) > 1:
             for offsets in lanes.values():
                 offsets.sort()
-        return outgoing, lanes
+        return list(alike.values()), dead, lanes
 
     def _alike(self, decided: Decided, only: str | None) -> Alike:
         """No event yet, for which this was decided."""
-        found = Alike([], [], [])
+        found = Alike([], [])
         for to, rule in zip(self._audience.destinations, decided, strict=True):
             if only is None or to.name == only:
                 found.lanes.append((to.name, rule))
                 if rule is None:
-                    found.addresses.append((to.topic, self._addressed[to.name]))
+                    found.topics.append(to.topic)
         return found
 
     def _dead(self, record: Record, source: Source, fault: Undecodable) -> Outgoing:

@@ -64,6 +64,11 @@ class Names:
         return [self.deliver(destination) for destination in self.destinations]
 
     @property
+    def whose(self) -> dict[str, str]:
+        """Topic -> destination of every deliver topic."""
+        return {self.deliver(destination): destination for destination in self.destinations}
+
+    @property
     def tiers(self) -> dict[str, str]:
         """Topic -> tier of every delay topic."""
         return {self.delay(tier): tier for tier in self.tier_names}

@@ -58,14 +58,14 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self.names = Names.of(self.settings)
-        self._moving = Moving(Entries())
+        self._moving = Moving(Entries(), self.names.whose)
 
     def turn(self) -> tuple[Ledger, Extent]:
         """Read what is new. Raises KafkaException; the next turn then goes on."""
         until = extent.look(self.scanner, self.settings.inbound.topic, self.names)
         ledger = self._fitting(until)
         if self._moving.entries is not ledger.entries:
-            self._moving = Moving(ledger.entries)
+            self._moving = Moving(ledger.entries, self.names.whose)
         self._forget(ledger, until)
         self._read(ledger, until)
         inbound.look_at_gaps(self.scanner, ledger.entries, ledger.gaps, until)

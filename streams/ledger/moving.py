@@ -35,6 +35,8 @@ class Moving:
     """All such stretches, and their part of the entries."""
 
     entries: Entries
+    #: Deliver topic -> its destination.
+    whose: Mapping[str, str] = field(default_factory=dict)
     stretches: dict[Partition, Stretch] = field(default_factory=dict)
     _accounts: list[Account] = field(default_factory=list)
     _numbers: dict[Account, int] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Moving:
         found: defaultdict[Account, list[int]] = defaultdict(list)
         for record in records:
             try:
-                tracking = headers.read(record.headers)
+                tracking = headers.read(record.headers, self.whose.get(tp.topic))
             except headers.Malformed:
                 continue  # put there by hand: it will be a stray, and is no event
             account = Account.of(tracking)

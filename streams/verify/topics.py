@@ -74,8 +74,8 @@ def read(settings: Settings) -> Topics:
             list(records.readable(record.value for record in _all(scanner, names.routed))),
             list(attempts.readable(record.value for record in _all(scanner, names.attempts))),
             [record._replace(value=None) for record in _all(scanner, names.dlq)],
-            list(_tracked(scanner, *names.all_deliver)),
-            list(_tracked(scanner, *names.all_delay)),
+            list(_tracked(scanner, names, *names.all_deliver)),
+            list(_tracked(scanner, names, *names.all_delay)),
         )
 
 
@@ -103,10 +103,12 @@ def _all(scanner: Scanner, *topics: str) -> Iterator[Fetched]:
         yield from chunk
 
 
-def _tracked(scanner: Scanner, *topics: str) -> Iterator[Tracked]:
+def _tracked(scanner: Scanner, names: Names, *topics: str) -> Iterator[Tracked]:
+    whose = names.whose
     for record in _all(scanner, *topics):
         try:
-            yield Tracked(record._replace(value=None, headers=()), headers.read(record.headers))
+            tracking = headers.read(record.headers, whose.get(record.topic))
+            yield Tracked(record._replace(value=None, headers=()), tracking)
         except headers.Malformed:
             continue
 

@@ -57,7 +57,7 @@ def delivery(post: Post, there: Destination, monkeypatch: pytest.MonkeyPatch) ->
 
 def delivering(bound: Bound, post: Post, there: Destination) -> Delivery:
     slots = Slots(3)
-    lane = Lane(bound, there, slots, Masking([]), Health(slots))
+    lane = Lane(bound, there, slots, Masking([]), Health(slots), "crm")
     return Delivery({TOPIC: lane}, Decoder(), Settler(post.letters, NAMES, "w1"), POLICY)
 
 

@@ -27,7 +27,7 @@ def in_hand(
     arrived = {(arrival.path, arrival.event) for arrival in world.there.arrivals() if arrival.at <= until}
     count = 0
     for name, record in _delivering(world):
-        tracking = headers.read(record.headers)
+        tracking = headers.read(record.headers, name)
         own = Partition(record.topic, record.partition)
         inbound = Partition(tracking.source.topic, tracking.source.partition)
         count += own in held and record.offset >= committed[own] and (name, tracking.event_id) in arrived

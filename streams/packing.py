@@ -1,0 +1,83 @@
+"""Records as Kafka's record batches, encoded and compressed once for all topics that get them alike.
+
+What goes to five topics differs in each only by who writes it, and which sequence number it has there: 14 of
+the batch's bytes, and the checksum over all.
+https://kafka.apache.org/documentation/#recordbatch
+"""
+
+import random
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
+
+#: Kafka's number for zstd: five copies of a batch go over the wire and lie on disks.
+ZSTD = 4
+#: Bytes of the records in one batch at most, before compression; but for a record that is larger by itself.
+#: No topic takes less than a megabyte, unless somebody has set it so: then each record is written by itself.
+MOST_BYTES = 256 * 1024
+
+# Where a batch has its checksum, what that is of, and by whom it was written.
+_CRC, _CHECKED, _WRITER = 17, 21, 43
+_crc, _writer = struct.Struct(">I"), struct.Struct(">qhi")
+
+
+class Content(NamedTuple):
+    """A record, wherever it goes."""
+
+    value: bytes | None
+    key: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+class Packed:
+    """A record batch by nobody; `contents` is what is in it."""
+
+    __slots__ = ("contents", "data")
+
+    def __init__(self, contents: Sequence[Content], data: bytes) -> None:
+        self.contents = contents
+        self.data = data
+
+    def signed(self, producer_id: int, epoch: int, sequence: int) -> bytes:
+        """The batch as a producer writes it, which gives its first record that sequence number."""
+        batch = bytearray(self.data)
+        _writer.pack_into(batch, _WRITER, producer_id, epoch, sequence)
+        _crc.pack_into(batch, _CRC, calc_crc32c(memoryview(batch)[_CHECKED:]))
+        return bytes(batch)
+
+
+def pack(contents: Sequence[Content], now_ms: int) -> list[Packed]:
+    """All of these, in order, in as few batches as hold them."""
+    packed: list[Packed] = []
+    first = 0
+    while first < len(contents):
+        builder = DefaultRecordBatchBuilder(
+            2, ZSTD, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0,
+            batch_size=MOST_BYTES,
+        )  # fmt: skip
+        count = 0
+        for value, key, headers in contents[first:]:
+            if builder.append(count, now_ms, key, value, headers) is None:
+                break
+            count += 1
+        packed.append(Packed(contents[first : first + count], bytes(builder.build())))
+        first += count
+    return packed
+
+
+def by_partition(contents: Sequence[Content], partitions: int) -> dict[int, list[Content]]:
+    """Which of a topic's partitions each goes to: by its key, or, those without one, together to any.
+
+    As librdkafka's `consistent_random`, which all else is written by.
+    """
+    found: defaultdict[int, list[Content]] = defaultdict(list)
+    anywhere = random.randrange(partitions)  # noqa: S311
+    for content in contents:
+        key = content.key
+        found[zlib.crc32(key) % partitions if key else anywhere].append(content)
+    return found

@@ -1,0 +1,252 @@
+"""Packed batches to a cluster that keeps sequence numbers: each is written once, or given back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+from streams import express
+from streams.express import LAST_SEQUENCE, Copy, Express, Line
+from streams.packing import Content, Packed, pack
+from streams.produce import Refusal, Unanswered
+from tests.flow.cluster import Cluster
+from tests.flow.post import until
+
+TOO_LARGE, NO_RIGHT, TIMED_OUT, NOT_LEADER, OUT_OF_ORDER, DUPLICATE = 10, 29, 7, 6, 45, 46
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+async def post(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Express]:
+    monkeypatch.setattr(express, "BACKOFF_S", 0.005)
+    post = Express(cluster)
+    post.open()
+    await until(lambda: post.partitions("a"))
+    yield post
+    await post.close()
+
+
+def packed(*values: bytes) -> Packed:
+    [one] = pack([Content(value, None, []) for value in values], 0)
+    return one
+
+
+def names(copies: Iterable[Copy]) -> list[str]:
+    return sorted(f"{copy.topic}/{copy.partition}" for copy in copies)
+
+
+async def test_one_request_writes_to_every_topic(post: Express, cluster: Cluster) -> None:
+    both = packed(b"1", b"2")
+    assert await post.send([("a", 0, both), ("b", 0, both), ("b", 1, packed(b"3"))]) == []
+    assert cluster.logs == {"a/0": [b"1", b"2"], "b/0": [b"1", b"2"], "b/1": [b"3"]}
+    assert len(cluster.requests) == 1
+
+
+async def test_nothing_is_written_at_once(post: Express) -> None:
+    assert await post.send([]) == []
+
+
+async def test_what_comes_while_a_broker_has_a_request_goes_with_the_next(
+    post: Express, cluster: Cluster
+) -> None:
+    cluster.open_nodes[1] = asyncio.Event()
+    sends = [asyncio.create_task(post.send([("a", 0, packed(b"%d" % number))])) for number in range(3)]
+    sends += [asyncio.create_task(post.send([(topic, 0, packed(b"x"))])) for topic in "bcd"]
+    await until(lambda: cluster.requests)
+    cluster.open_nodes[1].set()
+
+    assert [await sending for sending in sends] == [[]] * 6
+    assert cluster.logs["a/0"] == [b"0", b"1", b"2"]
+    assert len(cluster.requests) == 3  # one batch of a partition at a time
+
+
+async def test_a_broker_that_does_not_answer_holds_up_nobody_elses(post: Express, cluster: Cluster) -> None:
+    cluster.leaders["b/0"], cluster.open_nodes[1] = 2, asyncio.Event()
+    stuck = asyncio.create_task(post.send([("a", 0, packed(b"1"))]))
+    assert await post.send([("b", 0, packed(b"2"))]) == []
+    assert not stuck.done()
+    cluster.open_nodes[1].set()
+    assert await stuck == []
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["written", "not written"])
+async def test_what_was_not_answered_is_sent_again_as_it_was(
+    post: Express, cluster: Cluster, heard: bool
+) -> None:
+    (cluster.lost if heard else cluster.deaf).append(Unanswered("KafkaConnectionError"))
+    assert await post.send([("a", 0, packed(b"1", b"2"))]) == []
+    assert await post.send([("a", 0, packed(b"3"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2", b"3"]
+    assert cluster.requests[0] == cluster.requests[1]
+    assert cluster.learned
+
+
+@pytest.mark.parametrize("code", [NOT_LEADER, TIMED_OUT])
+async def test_what_a_broker_can_not_write_now_it_writes_later(
+    post: Express, cluster: Cluster, code: int
+) -> None:
+    cluster.codes["a/0"].append(code)
+    assert await post.send([("a", 0, packed(b"1")), ("b", 0, packed(b"2"))]) == []
+    assert cluster.logs == {"a/0": [b"1"], "b/0": [b"2"]}
+
+
+@pytest.mark.parametrize("code", [TOO_LARGE, NO_RIGHT])
+async def test_what_is_refused_is_given_back_and_the_next_has_its_number(
+    post: Express, cluster: Cluster, code: int
+) -> None:
+    cluster.codes["a/0"].append(code)
+    assert names(await post.send([("a", 0, packed(b"1")), ("b", 0, packed(b"1"))])) == ["a/0"]
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs == {"a/0": [b"2"], "b/0": [b"1"]}
+    assert len(cluster.identities) == 1
+
+
+@pytest.mark.parametrize("code", [TOO_LARGE, OUT_OF_ORDER, -1])
+async def test_the_next_batch_never_passes_for_one_that_may_have_been_written(
+    post: Express, cluster: Cluster, code: int
+) -> None:
+    # The first is written, and nobody hears of it; then it is refused. As many records with the same number
+    # would be taken for it, confirmed and not written.
+    cluster.lost.append(Unanswered("RequestTimedOutError"))
+    cluster.codes["a/0"].extend([0, code])
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2"]
+    assert len(cluster.identities) == 2
+
+
+async def test_a_number_that_is_said_to_be_taken_is_believed_of_what_was_sent_before_only(
+    post: Express, cluster: Cluster
+) -> None:
+    cluster.codes["a/0"].append(DUPLICATE)
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+    cluster.lost.append(Unanswered("KafkaConnectionError"))
+    cluster.codes["a/0"].extend([0, DUPLICATE])
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"2"]
+
+
+async def test_what_is_not_confirmed_in_time_is_given_back(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "PATIENCE_S", 0.02)
+    cluster.lost.extend([Unanswered("KafkaConnectionError")] * 20)
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+    cluster.lost.clear()
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2"]
+
+
+async def test_without_a_leader_it_waits_for_one(post: Express, cluster: Cluster) -> None:
+    cluster.leaders["a/0"] = None
+    sending = asyncio.create_task(post.send([("a", 0, packed(b"1")), ("b", 0, packed(b"2"))]))
+    await until(lambda: cluster.logs["b/0"] and cluster.learned)
+    assert not sending.done()
+    cluster.leaders["a/0"] = 2
+    assert await sending == []
+    assert cluster.logs["a/0"] == [b"1"]
+
+
+async def test_without_a_leader_it_does_not_wait_for_ever(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "PATIENCE_S", 0.02)
+    cluster.leaders["a/0"] = None
+    copies = [("a", 0, packed(b"1")), ("a", 0, packed(b"2"))]
+    assert names(await post.send(copies)) == ["a/0", "a/0"]
+
+
+@pytest.mark.parametrize("trouble", [Refusal("error 31"), RuntimeError("a mistake")], ids=repr)
+async def test_a_refusal_that_is_about_no_topic_closes_it_for_a_while(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    monkeypatch.setattr(express, "CLOSED_S", 0.05)
+    cluster.no_identity.append(trouble)
+    copies = [("a", 0, packed(b"1")), ("a", 0, packed(b"2")), ("b", 0, packed(b"1"))]
+    assert names(await post.send(copies)) == ["a/0", "a/0", "b/0"]
+    assert post.partitions("a") == 0
+    await until(lambda: post.partitions("a"))
+    assert await post.send([("a", 0, packed(b"3"))]) == []
+    assert cluster.logs["a/0"] == [b"3"]
+
+
+async def test_an_answer_that_can_not_be_read_confirms_nothing(post: Express, cluster: Cluster) -> None:
+    async def rubbish(node: int, body: bytes) -> bytes:
+        return b"\x00\x00\x00\x01"
+
+    cluster.produce = rubbish  # type: ignore[method-assign]
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+
+
+async def test_an_answer_that_leaves_one_out_does_not_confirm_it(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "PATIENCE_S", 0.02)
+
+    async def nothing(node: int, body: bytes) -> bytes:
+        return bytes(8)
+
+    cluster.produce = nothing  # type: ignore[method-assign]
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+
+
+async def test_a_producer_without_a_name_yet_waits_for_it(post: Express, cluster: Cluster) -> None:
+    cluster.no_identity.append(Unanswered("error 14"))
+    assert await post.send([("a", 0, packed(b"1"))]) == []
+    assert cluster.logs["a/0"] == [b"1"]
+
+
+async def test_a_quota_is_waited_for(post: Express, cluster: Cluster) -> None:
+    cluster.throttle_ms = 50
+    assert await post.send([("a", 0, packed(b"1"))]) == []
+    sending = asyncio.create_task(post.send([("a", 0, packed(b"2"))]))
+    await asyncio.sleep(0.02)
+    assert len(cluster.requests) == 1
+    assert await sending == []
+
+
+async def test_a_request_has_a_size(post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = packed(b"1")
+    monkeypatch.setattr(express, "MOST_BYTES", 2 * len(one.data))
+    assert await post.send([(topic, 0, one) for topic in "abcde"]) == []
+    assert len(cluster.requests) == 3
+
+
+async def test_until_somebody_is_there_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(express, "AGAIN_S", 0.01)
+    cluster = Cluster()
+    cluster.not_there = 2
+    post = Express(cluster)
+    post.open()
+    await asyncio.sleep(0)
+    assert post.partitions("a") == 0
+    await until(lambda: post.partitions("a"))
+    assert await post.send([("a", 0, packed(b"1"))]) == []
+    await post.close()
+    assert post.partitions("a") == 0
+
+
+async def test_who_does_not_wait_any_more_is_not_told(post: Express, cluster: Cluster) -> None:
+    cluster.open_nodes[1] = asyncio.Event()
+    sending = asyncio.create_task(post.send([("a", 0, packed(b"1"))]))
+    await until(lambda: cluster.requests)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    cluster.open_nodes[1].set()
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2"]
+
+
+async def test_after_the_last_number_comes_the_first(cluster: Cluster) -> None:
+    line, errand = Line("a", 0), express.Errand(1, asyncio.get_running_loop().create_future())
+    for first, then in [(LAST_SEQUENCE - 1, 1), (LAST_SEQUENCE, 2), (LAST_SEQUENCE - 2, 0), (0, 3)]:
+        line.copies.append(Copy("a", 0, packed(b"1", b"2", b"3"), errand))
+        line.sequence = first
+        line.written()
+        assert line.sequence == then
+        line.copies.clear()
