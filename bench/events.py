@@ -64,4 +64,4 @@ def sent_at(event: bytes, ns: int) -> bytes:
 def routed_headers(inbound: str, number: int) -> Sequence[Header]:
     """What our router puts on a record of a `deliver` topic. Others get the same records and may read them as
     they like; the source's offset is made up, its length is right."""
-    return headers.shared(event_id(number), Source(inbound, number % 4, number // 4))
+    return headers.shared(event_id(number), str(Source(inbound, number % 4, number // 4)))

@@ -145,7 +145,7 @@ def _simple() -> dict[str, Scene]:
     decoder, bound = Decoder(), configured(SETTINGS)[0].bound
     value = events.value(1)
     event = decoder.decode(value)
-    item, known = bound.item(event), headers.shared(TRACKING.event_id, TRACKING.source)
+    item, known = bound.item(event), headers.shared(TRACKING.event_id, str(TRACKING.source))
     policy = SETTINGS.retry.policy
 
     def decide() -> object:

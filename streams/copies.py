@@ -11,7 +11,7 @@ from streams import clock, headers
 from streams.destinations import Audience
 from streams.express import Express
 from streams.letters import Letters
-from streams.packing import Content, Packed, by_partition, pack
+from streams.packing import LARGEST, Content, Packed, by_partition, pack
 from streams.producer import Outgoing
 
 #: A destination and the rule that kept events back (None: it gets them), or "" and why they are no events.
@@ -67,6 +67,11 @@ class Copies:
         self, topics: Sequence[str], contents: Sequence[Content], left: list[Outgoing]
     ) -> Iterator[tuple[str, int, Packed]]:
         """Batches for the express; what can't go by it is added to `left`."""
+        small = [one for one in contents if len(one.value or b"") + len(one.key or b"") <= LARGEST]
+        if len(small) < len(contents):
+            large = [one for one in contents if len(one.value or b"") + len(one.key or b"") > LARGEST]
+            left += [self._record(topic, content) for topic in topics for content in large]
+            contents = small
         by_count: defaultdict[int, list[str]] = defaultdict(list)
         for topic in topics:
             by_count[self._express.partitions(topic) if self._express else 0].append(topic)

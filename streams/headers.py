@@ -114,12 +114,12 @@ def write(tracking: Tracking, own: Iterable[Header] = ()) -> list[Header]:
     ]
 
 
-def shared(of_event: str, source: Source, replay: str | None = None) -> list[Header]:
+def shared(of_event: str, source: str, replay: str | None = None) -> list[Header]:
     """What the records of one event say on their way to each destination, before any attempt: the same for
-    all. Which destination it is, their topic says; ``addressed`` would add it."""
+    all. Which destination it is, their topic says; ``addressed`` would add it. ``source`` as written."""
     ours: list[Header] = [
         ("distributary.event-id", _bytes(event_id(of_event))),
-        ("distributary.source", _bytes(str(source))),
+        ("distributary.source", source.encode()),
     ]
     return ours if replay is None else [*ours, ("distributary.replay", _bytes(replay))]
 

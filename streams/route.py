@@ -11,7 +11,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from streams import clock, failpoints, headers, metrics
 from streams.codec import Decoder, Undecodable
@@ -90,22 +89,28 @@ class Router:
         dead: list[Outgoing] = []
         lanes: defaultdict[Lane, list[int]] = defaultdict(list)
         alike: dict[Decided, Alike] = {}
+        place = f"{records[0].topic}/{records[0].partition}"
         for record in records:
-            source = Source(record.topic, record.partition, record.offset)
+            offset = record.offset
             try:
                 event = self._decoder.decode(record.value)
             except Undecodable as fault:
-                lanes["", fault.reason].append(record.offset)
+                lanes["", fault.reason].append(offset)
                 if replay is None:  # the dlq has had it since it was first read
-                    dead.append(self._dead(record, source, fault))
+                    dead.append(self._dead(record, fault))
                 continue
             decided = tuple(self._audience.decide(event))
             some = alike.get(decided)
             if some is None:
                 some = alike[decided] = self._alike(decided, only)
-            some.offsets.append(record.offset)
-            known = [*headers.own(record.headers), *headers.shared(event_id(event, source), source, replay)]
-            some.contents.append(Content(record.value, record.key, known))
+            some.offsets.append(offset)
+            source = f"{place}/{offset}"
+            # The producer's messageId; without one the event's own place, which is as unique and as stable.
+            known = headers.shared(event.get("messageId") or source, source, replay)
+            if record.headers:
+                known = [*headers.own(record.headers), *known]
+            # As Content(...), whose own __new__ is not compiled.
+            some.contents.append(tuple.__new__(Content, (record.value, record.key, known)))
         for some in alike.values():
             for lane in some.lanes:
                 lanes[lane] += some.offsets
@@ -124,15 +129,11 @@ class Router:
                     found.topics.append(to.topic)
         return found
 
-    def _dead(self, record: Record, source: Source, fault: Undecodable) -> Outgoing:
+    def _dead(self, record: Record, fault: Undecodable) -> Outgoing:
+        source = Source(record.topic, record.partition, record.offset)
         log.info("event.undecodable source=%s reason=%s", source, fault.reason)
         death = Death(Reason.UNDECODABLE, fault.reason, fault.detail, int(clock.now() * 1000))
         return self._letters.dead(record, death, source)
-
-
-def event_id(event: Mapping[str, Any], source: Source) -> str:
-    """The producer's messageId; without one the event's own place, which is as unique and as stable."""
-    return event.get("messageId") or str(source)
 
 
 #: The lookup of labels costs more than the counting: once for each of the few there are.

@@ -65,10 +65,11 @@ class Fetched(NamedTuple):
 
     @classmethod
     def of(cls, message: Message) -> "Fetched":
-        return cls(
+        # As cls(...), whose own __new__ is not compiled.
+        return tuple.__new__(cls, (
             message.topic(), message.partition(), message.offset(), message.timestamp()[1],
             message.key(), message.value(), _headers(message),
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:

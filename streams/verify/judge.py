@@ -33,13 +33,13 @@ def judge(
 
 
 def _copies(stage: Stage, books: Books) -> None:
-    """What the load's producer wrote twice is expected to end twice."""
+    """What the load's producer wrote twice is expected to end twice, and what it has no place for to end."""
     if books.inbound.records <= len(stage.load.sources) + stage.records:
         return
     others = {way.source for way in stage.expected} | stage.besides.keys()
-    found = copies.among(topics.inbound(stage.settings), stage.load.sources, others)
+    found = copies.among(topics.inbound(stage.settings), stage.load.sources, others, stage.load.unplaced)
     stage.load.sources |= found
-    stage.notes.append(f"{len(found)} records were written twice by the load itself: each has to end")
+    stage.notes.append(f"{len(found)} records are where the load was not told of: each has to end")
 
 
 def _count(result: Result, stage: Stage, expected: Mapping[Way, str], actual: Mapping[Way, str]) -> None:

@@ -40,14 +40,22 @@ class Writer:
         value: bytes | None,
         confirmed: Callable[[Source], None],
         own: Sequence[Header] = (),
+        nowhere: Callable[[], None] | None = None,
         **place: Any,
     ) -> None:
-        """Write a record; `confirmed` is told where it is, on this thread, during a later call."""
+        """Write a record; `confirmed` is told where it is, on this thread, during a later call.
+
+        `nowhere` is called instead where the broker has it and doesn't know any more where: it was written
+        again, because the first confirmation was lost.
+        """
 
         def report(error: Any, message: Any) -> None:
             if error is not None:
                 raise RuntimeError(f"the load could not be written: {error}")
-            confirmed(Source(topic, message.partition(), message.offset()))
+            if message.offset() is None and nowhere is not None:
+                nowhere()
+            else:
+                confirmed(Source(topic, message.partition(), message.offset()))
 
         self._kafka.produce(topic, value, headers=list(own), on_delivery=report, **place)
         self._kafka.poll(0)
@@ -63,6 +71,7 @@ class Load:
 
     def __init__(self, settings: Settings, planned: Iterable[Planned], count: int, seconds: float) -> None:
         self.sources: dict[Source, Planned] = {}  #: where each is; without what it said
+        self.unplaced: list[Planned] = []  #: written, and nobody was told where
         self.seconds = seconds  #: how long it lasts if nothing holds it up
         self.began = self.ended = 0.0  #: Unix time
         self._topic = settings.inbound.topic
@@ -82,7 +91,7 @@ class Load:
     @property
     def written(self) -> float:
         """The share that is written."""
-        return len(self.sources) / self._count
+        return self._confirmed / self._count
 
     @property
     def running(self) -> bool:
@@ -92,7 +101,7 @@ class Load:
         """Write nothing more until `go_on`, once all that was begun is written."""
         self._held.set()
         deadline = time.monotonic() + 30
-        while len(self.sources) < self._handed and time.monotonic() < deadline:
+        while self._confirmed < self._handed and time.monotonic() < deadline:
             time.sleep(0.02)
 
     def go_on(self) -> None:
@@ -117,7 +126,7 @@ class Load:
             for number, (planned, due) in enumerate(self._paced()):
                 encode = codec.encode_json if number % AVRO_EVERY else codec.encode_avro
                 self._handed += 1
-                self._writer.write(self._topic, encode(dict(planned.event)), self._confirmed(planned))
+                self._write(encode(dict(planned.event)), replace(planned, event={}))
                 time.sleep(max(0.0, due - time.monotonic()))
             self._writer.flush()
         except BaseException as error:
@@ -137,10 +146,12 @@ class Load:
             due += self._pace_s
             yield planned, due
 
-    def _confirmed(self, planned: Planned) -> Callable[[Source], None]:
-        known = replace(planned, event={})
-
+    def _write(self, value: bytes, known: Planned) -> None:
         def note(source: Source) -> None:
             self.sources[source] = known
 
-        return note
+        self._writer.write(self._topic, value, note, nowhere=lambda: self.unplaced.append(known))
+
+    @property
+    def _confirmed(self) -> int:
+        return len(self.sources) + len(self.unplaced)

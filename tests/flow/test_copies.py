@@ -15,7 +15,7 @@ from streams.config.sections import Limits, Network
 from streams.copies import Alike, Copies, shares
 from streams.destinations import Audience, Destination
 from streams.express import Express
-from streams.packing import Content
+from streams.packing import LARGEST, Content
 from streams.produce import Refusal
 from streams.records import Lane, Routed
 from streams.route import Router
@@ -104,6 +104,15 @@ async def test_what_the_express_gives_back_is_written_as_it_would_have_been(post
     assert headers.read(to_crm[1].headers).event_id == "e2"
     assert to_crm[1].headers[0] == ("trace", b"2")
     assert not post.on(TO_TRACKS)
+
+
+async def test_what_is_large_goes_by_itself(post: Post) -> None:
+    cluster = Cluster()
+    large = event(2)._replace(key=bytes(LARGEST))
+    await router(post, await by(cluster)).route([event(1), large, event(3)])
+
+    assert cluster.logs == {f"{topic}/0": [event(1).value, event(3).value] for topic in (TO_ALL, TO_TRACKS)}
+    assert [(one.topic, one.key) for one in post.sent[:-1]] == [(TO_ALL, large.key), (TO_TRACKS, large.key)]
 
 
 async def test_the_note_and_the_end_come_when_the_last_copy_is_written(post: Post) -> None:

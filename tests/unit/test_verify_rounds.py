@@ -147,11 +147,13 @@ def test_a_record_that_the_load_wrote_twice_is_expected_twice(encode: Callable[[
             (1, 10, encode({**event, "messageId": "somebody else's"})),
             (1, 11, b"{"),
             (1, 12, encode({**event, "messageId": "e2"})),  # written on purpose by a scenario
+            (1, 13, encode({**event, "messageId": "e3"})),  # confirmed without a place
         )
     ]
 
     # When they are looked through
-    found = copies.among(records, planned, {Source("t", 1, 12)})
+    unplaced = Planned("e3", {}, {"crm": "dead 400"})
+    found = copies.among(records, planned, {Source("t", 1, 12)}, [unplaced])
 
     # Then the copy has the fate of its event
-    assert found == {Source("t", 1, 9): planned[Source("t", 0, 1)]}
+    assert found == {Source("t", 1, 9): planned[Source("t", 0, 1)], Source("t", 1, 13): unplaced}
