@@ -128,11 +128,11 @@ class Brokers:
             return await self._client.send(node, request)
         except IncompatibleBrokerVersion as error:
             raise Refusal(str(error)) from None
-        except (TimeoutError, KafkaError, OSError, struct.error) as error:
+        except (TimeoutError, KafkaError, OSError, LookupError, struct.error) as error:
             raise Unanswered(type(error).__name__) from None
 
     async def close(self) -> None:
-        with contextlib.suppress(KafkaError, OSError):
+        with contextlib.suppress(Exception):
             await self._client.close()
 
 

@@ -4,8 +4,9 @@ By `streams.express` as long as it can, which packs a record once for all of the
 while it can't, is written record by record.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from streams import clock, headers
 from streams.destinations import Audience
@@ -13,6 +14,8 @@ from streams.express import Express
 from streams.letters import Letters
 from streams.packing import LARGEST, Content, Packed, by_partition, pack
 from streams.producer import Outgoing
+
+log = logging.getLogger(__name__)
 
 #: A destination and the rule that kept events back (None: it gets them), or "" and why they are no events.
 Lane = tuple[str, str | None]
@@ -32,8 +35,6 @@ class Alike:
 
 #: Topics that get the same records, and these.
 Share = tuple[list[str], Sequence[Content]]
-#: Whether a topic is meant.
-Which = Callable[[str], bool]
 
 
 class Copies:
@@ -43,25 +44,16 @@ class Copies:
         self._letters, self._express = letters, express
         self._addressed = {to.topic: headers.addressed(to.name) for to in audience.destinations}
 
-    async def send(self, alike: Sequence[Alike], which: Which | None = None) -> None:
-        """Return when all is durable on its topics, or on those that are meant."""
+    async def send(self, alike: Sequence[Alike]) -> None:
+        """Return when all is durable on its topics."""
         left: list[Outgoing] = []
         packed: list[tuple[str, int, Packed]] = []
-        for topics, contents in shares(alike, which):
+        for topics, contents in shares(alike):
             packed += self._packed(topics, contents, left)
         if packed and self._express is not None:
             for copy in await self._express.send(packed):
                 left += [self._record(copy.topic, content) for content in copy.packed.contents]
         await self._letters.send(left)
-
-    def written_out(self, alike: Sequence[Alike], which: Which | None = None) -> list[Outgoing]:
-        """The same as single records."""
-        return [
-            self._record(topic, content)
-            for topics, contents in shares(alike, which)
-            for content in contents
-            for topic in topics
-        ]
 
     def _packed(
         self, topics: Sequence[str], contents: Sequence[Content], left: list[Outgoing]
@@ -79,7 +71,13 @@ class Copies:
         now_ms = int(clock.now() * 1000)
         for count, some in by_count.items():
             for partition, its in by_partition(contents, count).items():
-                for packed in pack(its, now_ms):
+                try:
+                    batches = pack(its, now_ms)
+                except Exception:  # nobody knows why; librdkafka may take it
+                    log.exception("express.error")
+                    left += [self._record(topic, content) for topic in some for content in its]
+                    continue
+                for packed in batches:
                     for topic in some:
                         yield topic, partition, packed
 
@@ -88,13 +86,12 @@ class Copies:
         return Outgoing(topic, value, key, [*known, self._addressed[topic]])
 
 
-def shares(alike: Sequence[Alike], which: Which | None = None) -> list[Share]:
+def shares(alike: Sequence[Alike]) -> list[Share]:
     """What each topic gets, in order; topics that get the same together."""
     groups: defaultdict[str, list[Alike]] = defaultdict(list)
     for some in alike:
         for topic in some.topics:
-            if which is None or which(topic):
-                groups[topic].append(some)
+            groups[topic].append(some)
     found: dict[tuple[int, ...], Share] = {}
     for topic, its in groups.items():
         same = tuple([id(some) for some in its])

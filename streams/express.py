@@ -19,7 +19,6 @@ from streams.dispatch import Tasks
 from streams.packing import Packed
 from streams.produce import (
     DUPLICATE,
-    MAYBE,
     NONE,
     NOT_NOW,
     NOT_THIS_ONE,
@@ -34,7 +33,7 @@ from streams.produce import (
 log = logging.getLogger(__name__)
 
 #: Batches of one request have at most so many bytes together, but for the first.
-MOST_BYTES = 4 * 1024 * 1024
+MOST_OF_A_REQUEST = 4 * 1024 * 1024
 #: How long a batch is tried, and how long it rests in between at first and at most.
 PATIENCE_S, BACKOFF_S, LONGEST_BACKOFF_S = 20.0, 0.1, 1.0
 #: How often it is tried to connect.
@@ -63,15 +62,16 @@ class Errand:
 class Copy:
     """A packed batch for one partition."""
 
-    __slots__ = ("data", "doubtful", "errand", "packed", "partition", "rest_s", "since", "topic")
+    __slots__ = ("doubtful", "errand", "number", "packed", "partition", "rest_s", "since", "topic")
 
     def __init__(self, topic: str, partition: int, packed: Packed, errand: Errand) -> None:
         self.topic, self.partition = topic, partition
         self.packed = packed
         self.errand = errand
         self.since = clock.steady()
-        self.data: bytes | None = None  #: as it was sent, and is sent again
-        self.doubtful = False  #: it may be written already
+        #: The producer's id and epoch, and the first record's sequence number, from when it is first sent.
+        self.number: tuple[int, int, int] | None = None
+        self.doubtful = False  #: it may be written already; then nothing else may ever have its number
         self.rest_s = BACKOFF_S / 2  #: before it was sent the last time
 
 
@@ -89,11 +89,12 @@ class Line:
     def data(self, identity: tuple[int, int]) -> bytes:
         """The first batch as it goes over the wire, the same each time."""
         copy = self.copies[0]
-        if copy.data is None:
+        if copy.number is None:
             if self.identity != identity:
                 self.identity, self.sequence = identity, 0
-            copy.data = copy.packed.signed(identity[0], identity[1], self.sequence)
-        return copy.data
+            copy.number = identity[0], identity[1], self.sequence
+        producer_id, epoch, sequence = copy.number
+        return copy.packed.signed(producer_id, epoch, sequence)
 
     def written(self) -> None:
         """The first batch is."""
@@ -126,6 +127,9 @@ class Express:
                 self._open = True
             except Unanswered as error:
                 log.info("express.waiting error=%s", error)
+            except Exception:
+                log.exception("express.error")
+            if not self._open:
                 await asyncio.sleep(AGAIN_S)
 
     async def close(self) -> None:
@@ -160,6 +164,8 @@ class Express:
 
     def _dispatch(self) -> None:
         """Send what is ready to every broker that has no request of ours."""
+        if not self._open:
+            return
         loads: dict[int, list[Line]] = {}
         sizes: dict[int, int] = {}
         homeless: list[Line] = []
@@ -169,7 +175,7 @@ class Express:
                 homeless.append(line)
                 continue
             size = sizes.get(node, 0) + len(line.copies[0].packed.data)
-            if node in self._busy or (size > MOST_BYTES and node in loads):
+            if node in self._busy or (size > MOST_OF_A_REQUEST and node in loads):
                 continue
             sizes[node] = size
             loads.setdefault(node, []).append(line)
@@ -198,7 +204,7 @@ class Express:
     async def _carry(self, node: int, lines: Sequence[Line]) -> None:
         """One request, and what becomes of it."""
         codes: dict[tuple[str, int], int] = {}
-        rest_s = 0.0
+        rest_s, refused = 0.0, ""
         try:
             if self._identity is None:
                 self._identity = await self._brokers.identity()
@@ -208,16 +214,17 @@ class Express:
         except Unanswered as silence:
             log.info("express.unanswered node=%d error=%s", node, silence)
         except Refusal as refusal:
-            self._refused(str(refusal), lines)
-            return
+            refused = str(refusal) or "refused"
         except Exception:
             log.exception("express.error")
-            self._refused("a mistake of ours", lines)
-            return
+            refused = "a mistake of ours"
         finally:
             self._busy.discard(node)
+        if refused:
+            self._refused(refused, lines)
+            return
         for line in lines:
-            self._ended(line, codes.get((line.topic, line.partition), UNANSWERED))
+            self._answered(line, codes.get((line.topic, line.partition), UNANSWERED))
         if rest_s:  # a quota
             self._busy.add(node)
             asyncio.get_running_loop().call_later(rest_s, self._rested, node)
@@ -227,15 +234,15 @@ class Express:
         self._busy.discard(node)
         self._dispatch()
 
-    def _ended(self, line: Line, code: int) -> None:
+    def _answered(self, line: Line, code: int) -> None:
         """The first batch of this line is written, is to be sent again, or is given back."""
         copy = line.copies[0]
         if code == NONE or (code == DUPLICATE and copy.doubtful):
             line.written()
             line.copies.popleft()
             copy.errand.ended()
-        elif (code in NOT_NOW or code in MAYBE) and not self._late(copy):
-            copy.doubtful |= code in MAYBE and copy.data is not None
+        elif code in NOT_NOW and not self._late(copy):
+            copy.doubtful = copy.number is not None
             copy.rest_s = min(2 * copy.rest_s, LONGEST_BACKOFF_S)
             self._brokers.learn()
             asyncio.get_running_loop().call_later(copy.rest_s, self._again, line)

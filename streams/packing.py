@@ -21,8 +21,8 @@ ZSTD = 4
 #: No topic takes less than a megabyte, unless somebody has set it so: then each record is written by itself.
 MOST_BYTES = 256 * 1024
 
-#: Bytes of a key and a value together that are packed at most. Whether a topic takes a record about as
-#: large as it allows depends on how well it is compressed: not also on the way that it goes.
+#: Bytes of a key and a value together that are packed at most; headers are mostly small. Whether a topic
+#: takes a record about as large as it allows depends on how well it is compressed: not also on its way.
 LARGEST = 64 * 1024
 
 # Where a batch has its checksum, what that is of, and by whom it was written.

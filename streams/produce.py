@@ -12,14 +12,14 @@ ACKS_MS = 8_000
 
 # What a broker says of a batch, by Kafka's numbers. https://kafka.apache.org/protocol#protocol_error_codes
 NONE, DUPLICATE = 0, 46
-#: It is not written, and will be later: there is no leader, or another one, or too few replicas.
-NOT_NOW = frozenset({5, 6, 19, 74, 76, 89})
 #: No answer, or one that doesn't name the batch.
 UNANSWERED = 1000
-#: It may be written: the replicas have not all confirmed it in time, a disk failed, or nothing was heard.
-MAYBE = frozenset({7, 20, 56, UNANSWERED})
+#: Not now: no or another leader, too few replicas, not all have confirmed it in time, a disk failed, nothing
+#: was heard. It may be written all the same: a leader that stops says so even of what it has appended (seen).
+NOT_NOW = frozenset({5, 6, 7, 19, 20, 56, 74, 75, 89, UNANSWERED})
 #: It is not written, and the next batch may have its number: too large, no right, nothing that it takes.
-NOT_THIS_ONE = frozenset({2, 3, 10, 17, 18, 29, 87})
+#: Not 3, no such partition: a broker that has just lost one may say so of what it has appended.
+NOT_THIS_ONE = frozenset({2, 10, 17, 18, 29, 76, 87})
 
 _i16, _i32 = struct.Struct(">h"), struct.Struct(">i")
 _batch = struct.Struct(">ii")  # partition, and the bytes that follow

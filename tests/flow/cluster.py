@@ -26,6 +26,8 @@ class Cluster:
         self.throttle_ms = 0
         #: Topic/partition -> error numbers, one for each batch; with `lost`, or `deaf`, it gets no answer.
         self.codes: defaultdict[str, deque[int]] = defaultdict(deque)
+        #: The same, of batches that are written all the same.
+        self.codes_after: defaultdict[str, deque[int]] = defaultdict(deque)
         #: For each request: raised before anything is written, or after.
         self.deaf: deque[Exception] = deque()
         self.lost: deque[Exception] = deque()
@@ -94,4 +96,4 @@ class Cluster:
             return 45
         self._last[place, batch.producer_id] = batch.producer_epoch, first, last
         self.logs[place] += [record.value for record in records]
-        return 0
+        return self.codes_after[place].popleft() if self.codes_after[place] else 0

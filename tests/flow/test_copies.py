@@ -12,7 +12,7 @@ from connectors import load
 from streams import headers
 from streams.codec import Decoder
 from streams.config.sections import Limits, Network
-from streams.copies import Alike, Copies, shares
+from streams.copies import Alike, shares
 from streams.destinations import Audience, Destination
 from streams.express import Express
 from streams.packing import LARGEST, Content
@@ -115,6 +115,15 @@ async def test_what_is_large_goes_by_itself(post: Post) -> None:
     assert [(one.topic, one.key) for one in post.sent[:-1]] == [(TO_ALL, large.key), (TO_TRACKS, large.key)]
 
 
+async def test_what_can_not_be_packed_goes_by_itself(post: Post) -> None:
+    cluster = Cluster()
+    odd = event(2)._replace(headers=[("\ud800", b"1")])  # no UTF-8: no client of ours reads such a name
+    await router(post, await by(cluster)).route([odd])
+
+    assert not cluster.requests
+    assert [one.topic for one in post.sent[:-1]] == [TO_ALL, TO_TRACKS]
+
+
 async def test_the_note_and_the_end_come_when_the_last_copy_is_written(post: Post) -> None:
     cluster = Cluster()
     cluster.leaders[f"{TO_TRACKS}/0"], cluster.open_nodes[2] = 2, asyncio.Event()
@@ -180,12 +189,3 @@ def test_topics_that_get_the_same_share_it_and_only_those() -> None:
     some = [alike(["a", "b", "c"], 1, 4), alike(["a", "b"], 2, 3), alike(["d"], 5), alike([], 6)]
     found = [(topics, [content.value for content in contents]) for topics, contents in shares(some)]
     assert found == [(["a", "b"], [b"1", b"2", b"3", b"4"]), (["c"], [b"1", b"4"]), (["d"], [b"5"])]
-    assert [topics for topics, _ in shares(some, lambda topic: topic in "bd")] == [["b"], ["d"]]
-
-
-def test_written_out_they_are_single_records() -> None:
-    written = Copies(AUDIENCE, Post().letters, None).written_out([alike([TO_ALL, TO_TRACKS], 1, 2)])
-    assert [(one.topic, one.value) for one in written] == [
-        (TO_ALL, b"1"), (TO_TRACKS, b"1"), (TO_ALL, b"2"), (TO_TRACKS, b"2"),
-    ]  # fmt: skip
-    assert written[1].headers == [("distributary.destination", b"ads")]

@@ -13,6 +13,7 @@ from tests.flow.cluster import Cluster
 from tests.flow.post import until
 
 TOO_LARGE, NO_RIGHT, TIMED_OUT, NOT_LEADER, OUT_OF_ORDER, DUPLICATE = 10, 29, 7, 6, 45, 46
+NO_SUCH_PARTITION = 3
 
 
 @pytest.fixture
@@ -119,6 +120,54 @@ async def test_the_next_batch_never_passes_for_one_that_may_have_been_written(
     assert len(cluster.identities) == 2
 
 
+async def test_a_leader_that_stops_may_have_written_what_it_says_it_has_not(
+    post: Express, cluster: Cluster
+) -> None:
+    cluster.codes_after["a/0"].append(NOT_LEADER)
+    cluster.codes["a/0"].extend([0, TOO_LARGE])
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2"]
+
+
+async def test_what_a_leader_has_written_and_denies_is_not_forgotten_when_it_is_gone(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "PATIENCE_S", 0.02)
+    cluster.codes_after["a/0"].append(NOT_LEADER)
+    sending = asyncio.create_task(post.send([("a", 0, packed(b"1"))]))
+    await until(lambda: cluster.logs["a/0"])
+    cluster.leaders["a/0"] = None
+    assert names(await sending) == ["a/0"]
+    cluster.leaders["a/0"] = 2
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2"]
+
+
+async def test_a_broker_that_has_lost_the_partition_may_have_written_before(
+    post: Express, cluster: Cluster
+) -> None:
+    cluster.codes_after["a/0"].append(NO_SUCH_PARTITION)
+    assert names(await post.send([("a", 0, packed(b"1"))])) == ["a/0"]
+    assert await post.send([("a", 0, packed(b"2"))]) == []
+    assert cluster.logs["a/0"] == [b"1", b"2"]
+
+
+async def test_what_waits_behind_a_refusal_is_not_left_waiting(post: Express, cluster: Cluster) -> None:
+    asked = asyncio.Event()
+
+    async def refused() -> tuple[int, int]:
+        await asked.wait()
+        raise Refusal("error 31")
+
+    cluster.identity = refused  # type: ignore[method-assign]
+    sends = [asyncio.create_task(post.send([(topic, 0, packed(b"1"))])) for topic in "ab"]
+    await asyncio.sleep(0.01)
+    asked.set()
+    async with asyncio.timeout(5):
+        assert [names(await sending) for sending in sends] == [["a/0"], ["b/0"]]
+
+
 async def test_a_number_that_is_said_to_be_taken_is_believed_of_what_was_sent_before_only(
     post: Express, cluster: Cluster
 ) -> None:
@@ -211,7 +260,7 @@ async def test_a_quota_is_waited_for(post: Express, cluster: Cluster) -> None:
 
 async def test_a_request_has_a_size(post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     one = packed(b"1")
-    monkeypatch.setattr(express, "MOST_BYTES", 2 * len(one.data))
+    monkeypatch.setattr(express, "MOST_OF_A_REQUEST", 2 * len(one.data))
     assert await post.send([(topic, 0, one) for topic in "abcde"]) == []
     assert len(cluster.requests) == 3
 
