@@ -4,7 +4,6 @@ SASL, leaders and versions. Not compiled (setup.py): it reaches into what is not
 
 import asyncio
 import contextlib
-import logging
 import struct
 from collections.abc import Iterable, Mapping
 from io import BytesIO
@@ -19,8 +18,6 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from streams.config.kafka import Connection
 from streams.produce import Refusal, Unanswered
-
-log = logging.getLogger(__name__)
 
 #: How long one request may take, and how old what is known of leaders may be.
 REQUEST_MS, METADATA_MS = 10_000, 30_000

@@ -60,12 +60,6 @@ def _place(name: str, place: bytes) -> tuple[str, int]:
     return as_text(name, topic), as_partition(name, partition)
 
 
-@lru_cache(maxsize=4096)
-def as_word(name: str, value: bytes) -> str:
-    """A text of which there are few."""
-    return as_text(name, value)
-
-
 #: Of Kafka's longest name of a topic, and a partition.
 _LONGEST_PLACE = 249 + 10
 
