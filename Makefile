@@ -12,7 +12,7 @@ CC_HERE  := $(shell command -v $${CC:-cc} >/dev/null && test -f "$$($(PYTHON) -c
 PYTEST   := $(ON) $(BIN)/pytest $(if $(COMPILED),-o pythonpath=)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compiled demo test unit integration verify soak bench bench-check lint format lock schema clean
+.PHONY: help setup compiled demo test unit unit-compiled chart integration verify soak bench bench-check lint format lock schema clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -39,10 +39,15 @@ demo: $(READY) ## Kafka, workers, a hostile destination and 2,000 events; KEEP=1
 	@$(ON) $(BIN)/distributary demo $(if $(KEEP),--keep) $(ARGS)
 
 test: $(VENV)/ready ## everything: lint, unit, flow, connectors, chart, and real Kafka (under 15 minutes)
-	@$(MAKE) --no-print-directory -j2 lint $(if $(CC_HERE),compiled)
-	@$(PYTEST) tests/unit tests/connectors tests/flow tests/deploy $(ARGS)
+	@$(MAKE) --no-print-directory --output-sync=target -j2 $(if $(CC_HERE),compiled) lint unit chart $(if $(CC_HERE),unit-compiled)
 	@$(if $(CC_HERE),,echo "there is no C compiler, or no Python.h: what is compiled is not tested, the promises are on the source")
-	@$(MAKE) --no-print-directory $(if $(CC_HERE),unit integration COMPILED=1,integration)
+	@$(MAKE) --no-print-directory integration $(if $(CC_HERE),COMPILED=1)
+
+chart: $(VENV)/ready ## the chart, the compose file and the Dockerfile (helm is built first where there is none)
+	@$(PYTEST) tests/deploy $(ARGS)
+
+unit-compiled: .compiled/ready
+	@$(MAKE) --no-print-directory unit COMPILED=1
 
 unit: $(READY) ## what needs no Kafka (about a minute)
 	@$(PYTEST) tests/unit tests/connectors tests/flow $(ARGS)

@@ -13,9 +13,9 @@ from setuptools import Extension, setup
 #: What every event goes through. The rest runs now and then, or its classes are overridden elsewhere.
 COMPILED = (
     "connectors/answers", "connectors/base", "connectors/mapping", "streams/attempts", "streams/backlog",
-    "streams/codec", "streams/copies", "streams/decoding/event", "streams/decoding/flat", "streams/deliver",
-    "streams/dispatch", "streams/express", "streams/flight", "streams/header_values", "streams/headers",
-    "streams/health", "streams/histogram", "streams/http/connection", "streams/http/pool",
+    "streams/bulk", "streams/codec", "streams/copies", "streams/decoding/event", "streams/decoding/flat",
+    "streams/deliver", "streams/dispatch", "streams/express", "streams/flight", "streams/header_values",
+    "streams/headers", "streams/health", "streams/histogram", "streams/http/connection", "streams/http/pool",
     "streams/http/wire", "streams/letters", "streams/packing", "streams/produce", "streams/producer",
     "streams/records", "streams/request", "streams/retry", "streams/route", "streams/scan",
     "streams/settle", "streams/settling", "streams/slots",

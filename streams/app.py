@@ -14,12 +14,14 @@ import logging
 import os
 import socket
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import faust
 
 from streams import clock, topics, web
 from streams.brokers import Brokers
+from streams.bulk import Bulk
 from streams.codec import Decoder
 from streams.decoding.registry import Registry
 from streams.delay import Delay
@@ -50,6 +52,9 @@ log = logging.getLogger(__name__)
 #: small, for they would mostly wait for each other's writes; a delayed one waits.
 WINDOW = Window(2, records=50)
 WINDOW_OF_DELAY = Window(1)
+#: Of an inbound partition, while some of what is routed is written in bulk and small batches wait for it:
+#: with the one that fills it, no more records than in two large ones.
+WINDOW_WHILE_LATE = Window(2, records=500)
 #: How long a record waits for others to be written with. What an event waits for on its way is sent at once,
 #: over a connection of its own; what is noted of it when it is there may wait, and costs less for it.
 PROMPT_MS, PATIENT_MS = 1, 5
@@ -87,7 +92,7 @@ class App(faust.App):
     deliver: Dispatcher
     delay: Dispatcher
     ward: Ward
-    _settling: Settling | None = None
+    _held: Sequence[Bulk | Settling] = ()
 
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
@@ -111,12 +116,14 @@ class App(faust.App):
 
     def window(self, topic: str) -> Window:
         """Batches of one partition of this topic in hand at once."""
-        return WINDOW_OF_DELAY if topic in self._delay_topics else WINDOW
+        if topic in self._delay_topics:
+            return WINDOW_OF_DELAY
+        return WINDOW_WHILE_LATE if topic == self.settings.inbound.topic and self.ward.unwell() else WINDOW
 
     def hurry(self) -> None:
         """A drain begins: what is held to be written later is written now."""
-        if self._settling is not None:
-            self._settling.begin_all()
+        for held in self._held:
+            held.begin_all()
 
     def new_inflow(self) -> Inflow:
         """What reads the partitions that this worker is given."""
@@ -136,18 +143,18 @@ class App(faust.App):
         prompt, quiet = self._writer("forward", PROMPT_MS), self._writer("outcome", PATIENT_MS)
         aloud = self._writer("clock", PATIENT_MS, aloud=True)
         patient = Listening(quiet, aloud)
-        letters = Letters(prompt, names.dlq)
+        letters, later = Letters(prompt, names.dlq), Letters(patient, names.dlq)
         self._express = Express(Brokers(settings.kafka, f"{self.worker_id}-express", names.all_deliver))
         decoder = Decoder(Registry.of(settings.kafka), settings.kafka.max_record_bytes)
-        settler = Settler(Letters(patient, names.dlq), names, self.worker_id)
+        settler = Settler(later, names, self.worker_id)
         audience = Audience(configured(settings))
         lanes = {one.topic: self._lane(one) for one in audience.destinations}
         self.ward = Ward({topic: lane.health for topic, lane in lanes.items()})
         delivery = Delivery(lanes, decoder, settler, policy, clock.word)
-        router = Router(decoder, audience, letters, names, Letters(patient, names.dlq), self._express)
+        router = Router(decoder, audience, letters, names, later, self._express, self.ward.unwell)
         releases = Letters(Listening(prompt, aloud), names.dlq)
         delay = Delay(releases, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
-        self._settling = delivery.settling
+        self._held = (router.bulk, delivery.settling)
         self._under_way = (router.tasks, delivery.tasks, delay.tasks)
         self.route = Dispatcher("route", router.begin)
         self.deliver = Dispatcher("deliver", delivery.begin)
@@ -178,8 +185,8 @@ class App(faust.App):
         await super().on_stop()  # drains and commits
         for dispatcher in (self.route, self.deliver, self.delay):
             await dispatcher.close()
-        if self._settling is not None:
-            self._settling.close()
+        for held in self._held:
+            held.close()
         for tasks in self._under_way:  # what the drain did not wait for: its next owner does it again
             await tasks.cancel()
         for client in self._clients:

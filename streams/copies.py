@@ -6,7 +6,7 @@ while it can't, is written record by record.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from streams import clock, headers
 from streams.destinations import Audience
@@ -44,11 +44,11 @@ class Copies:
         self._letters, self._express = letters, express
         self._addressed = {to.topic: headers.addressed(to.name) for to in audience.destinations}
 
-    async def send(self, alike: Sequence[Alike]) -> None:
+    async def send(self, shares: Sequence[Share]) -> None:
         """Return when all is durable on its topics."""
         left: list[Outgoing] = []
         packed: list[tuple[str, int, Packed]] = []
-        for topics, contents in shares(alike):
+        for topics, contents in shares:
             packed += self._packed(topics, contents, left)
         if packed and self._express is not None:
             for copy in await self._express.send(packed):
@@ -100,6 +100,17 @@ def shares(alike: Sequence[Alike]) -> list[Share]:
             share = found[same] = [], _in_order(its)
         share[0].append(topic)
     return list(found.values())
+
+
+def apart(found: Sequence[Share], late: Set[str]) -> tuple[list[Share], list[Share]]:
+    """What is for other topics than these, and what is for these."""
+    others, its = [], []
+    for topics, contents in found:
+        if some := [topic for topic in topics if topic not in late]:
+            others.append((some, contents))
+        if some := [topic for topic in topics if topic in late]:
+            its.append((some, contents))
+    return others, its
 
 
 def _in_order(groups: Sequence[Alike]) -> Sequence[Content]:

@@ -5,7 +5,6 @@ and finish in any order. Each destination has its own topic, slots and HTTP clie
 dead fills its own window and nobody else's.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -51,7 +50,7 @@ class Lane:
     def free_slot(self, *, failed: bool) -> None:
         """Give a slot back: at once, unless the request failed and the destination is unwell."""
         if failed and self.health.unwell(clock.steady()):
-            asyncio.get_running_loop().call_later(self.health.rest_s(), self.slots.release)
+            self.health.rest()
         else:
             self.slots.release()
 

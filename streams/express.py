@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 MOST_OF_A_REQUEST = 4 * 1024 * 1024
 #: How long a batch is tried, and how long it rests in between at first and at most.
 PATIENCE_S, BACKOFF_S, LONGEST_BACKOFF_S = 20.0, 0.1, 1.0
-#: How often it is tried to connect.
+#: How often it is tried to connect, and asked for a topic that nobody knows.
 AGAIN_S = 1.0
 #: After a refusal that is not about one topic, all is given back at once for so long.
 CLOSED_S = 30.0
@@ -114,6 +114,7 @@ class Express:
         self._tasks = Tasks()
         self._open = False
         self._closed_until = 0.0  #: steady seconds
+        self._learned = 0.0  #: steady seconds: when it was asked for a topic that nobody knew
         self._look: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -142,9 +143,13 @@ class Express:
 
     def partitions(self, topic: str) -> int:
         """How many a topic has; 0 while nothing can be written to it."""
-        if not self._open or clock.steady() < self._closed_until:
+        if not self._open or (now := clock.steady()) < self._closed_until:
             return 0
-        return self._brokers.partitions(topic)
+        count = self._brokers.partitions(topic)
+        if not count and now > self._learned + AGAIN_S:  # a topic that was made a moment ago
+            self._learned = now
+            self._brokers.learn()
+        return count
 
     async def send(self, copies: Sequence[tuple[str, int, Packed]]) -> list[Copy]:
         """Return when each batch is written to its topic and partition, or given back: these."""

@@ -5,7 +5,8 @@ failed: it refuses the connection, or answers 429 or 5xx. Or when there was no a
 that a request has; for a fifth of it, where every slot is taken and nothing more could be tried. Nothing is
 decided about an event by that. Until something arrives there,
 
-    a slot whose request failed rests for REST_S       `in_flight` attempts in that time, not as many as fail
+    a slot whose request failed rests                  TRIES_PER_S attempts, not as many as fail
+    what is routed there is written in bulk            `streams.bulk`: one write, not one for each event
     little of its topic is fetched ahead               `streams.inflow`
     what became of its attempts is written later       `streams.settling`: in one write, not in ten
 
@@ -16,6 +17,7 @@ It is this worker's impression, and forgotten when it has not tried for FORGET_S
 another's by now.
 """
 
+import asyncio
 import logging
 import random
 from collections.abc import Mapping
@@ -26,7 +28,8 @@ from streams.slots import Slots
 log = logging.getLogger(__name__)
 
 UNWELL_S = 1.0
-REST_S = 1.0
+#: How long a slot rests at least, and how many attempts all of a destination's slots make per second at most.
+REST_S, TRIES_PER_S = 1.0, 10
 FORGET_S = 300.0
 #: How often it is looked which destinations are unwell.
 LOOK_S = 0.1
@@ -35,7 +38,7 @@ LOOK_S = 0.1
 class Health:
     """Of one destination, as far as this worker knows. Moments are by `clock.steady`."""
 
-    __slots__ = ("_failed", "_patience_s", "_slots", "_tried", "since")
+    __slots__ = ("_failed", "_patience_s", "_rest_s", "_resting", "_slots", "_tried", "since")
 
     def __init__(self, slots: Slots, timeout_s: float = 10.0) -> None:
         #: When the first request began after which nothing has arrived.
@@ -43,6 +46,8 @@ class Health:
         self._tried = 0.0  #: when the latest one began
         self._failed = False
         self._slots = slots
+        self._rest_s = max(REST_S, slots.free / TRIES_PER_S)  # as many as there are: none is taken yet
+        self._resting: dict[object, asyncio.TimerHandle] = {}
         #: How long nothing may arrive and nothing fail: while a slot is free, and while none is.
         self._patience_s = max(UNWELL_S, timeout_s / 2), max(UNWELL_S, timeout_s / 5)
 
@@ -59,16 +64,25 @@ class Health:
     def took(self) -> None:
         """The destination has taken an event, or refused it for good: it is there."""
         self.since, self._failed = None, False
+        if self._resting:
+            for timer in self._resting.values():
+                timer.cancel()
+                self._slots.release()
+            self._resting.clear()
 
     def unwell(self, now: float) -> bool:
         if self.since is None or now - self._tried > FORGET_S:
             return False
         return now - self.since > (UNWELL_S if self._failed else self._patience_s[not self._slots.free])
 
-    @staticmethod
-    def rest_s() -> float:
-        """How long a slot rests: REST_S in the mean, and never all of them together."""
-        return REST_S * random.uniform(0.5, 1.5)  # noqa: S311
+    def rest(self) -> None:
+        """Give a slot back later, or as soon as the destination takes something; never all together."""
+        slot, rest_s = object(), self._rest_s * random.uniform(0.5, 1.5)  # noqa: S311
+        self._resting[slot] = asyncio.get_running_loop().call_later(rest_s, self._rested, slot)
+
+    def _rested(self, slot: object) -> None:
+        del self._resting[slot]
+        self._slots.release()
 
 
 class Ward:

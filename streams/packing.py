@@ -15,8 +15,10 @@ from typing import NamedTuple
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-#: Kafka's number for zstd: five copies of a batch go over the wire and lie on disks.
-ZSTD = 4
+#: Kafka's numbers. Five copies of a batch go over the wire and lie on disks; but values of fewer bytes than
+#: SMALL take longer to compress, to look into at the broker and to unpack than they are worth.
+PLAIN, ZSTD = 0, 4
+SMALL = 2048
 #: Bytes of the records in one batch at most, before compression; but for a record that is larger by itself.
 #: No topic takes less than a megabyte, unless somebody has set it so: then each record is written by itself.
 MOST_BYTES = 256 * 1024
@@ -58,10 +60,10 @@ class Packed:
 def pack(contents: Sequence[Content], now_ms: int) -> list[Packed]:
     """All of these, in order, in as few batches as hold them."""
     packed: list[Packed] = []
-    first = 0
+    first, codec = 0, PLAIN if _small(contents) else ZSTD
     while first < len(contents):
         builder = DefaultRecordBatchBuilder(
-            2, ZSTD, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0,
+            2, codec, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0,
             batch_size=MOST_BYTES,
         )  # fmt: skip
         count = 0
@@ -72,6 +74,10 @@ def pack(contents: Sequence[Content], now_ms: int) -> list[Packed]:
         packed.append(Packed(contents[first : first + count], bytes(builder.build())))
         first += count
     return packed
+
+
+def _small(contents: Sequence[Content]) -> bool:
+    return len(contents) < SMALL // 64 and sum([len(one.value or b"") for one in contents]) < SMALL
 
 
 def by_partition(contents: Sequence[Content], partitions: int) -> dict[int, list[Content]]:

@@ -9,14 +9,15 @@ Next: `streams.deliver`.
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 
 from streams import clock, failpoints, headers, metrics
+from streams.bulk import Bulk, Ours
 from streams.codec import Decoder, Undecodable
-from streams.copies import Alike, Copies, Lane
+from streams.copies import Alike, Copies, Lane, apart, shares
 from streams.destinations import Audience
-from streams.dispatch import Tasks, until_done
+from streams.dispatch import GivenBack, Tasks, until_done
 from streams.express import Express
 from streams.flight import Batch, Record
 from streams.headers import Death, Source
@@ -29,6 +30,8 @@ from streams.topics import Names
 
 log = logging.getLogger(__name__)
 
+#: So many records are a bulk of their own: while they waited for more, nobody else's would come.
+MANY = 100
 #: For each destination, in order: None, or the rule that keeps an event back.
 Decided = tuple[str | None, ...]
 
@@ -44,14 +47,20 @@ class Router:
         names: Names,
         patient: Letters | None = None,
         express: Express | None = None,
+        unwell: Callable[[], Set[str]] = frozenset,
     ) -> None:
-        """`express` writes events as long as it can, `letters` the rest; `patient` what nobody waits for."""
+        """`express` writes events as long as it can, `letters` the rest; `patient` what nobody waits for.
+
+        `unwell` names the topics of destinations that take nothing now.
+        """
         self._decoder = decoder
         self._audience = audience
         self._letters, self._patient = letters, patient or letters
         self._copies = Copies(audience, letters, express)
         self._routed_topic = names.routed
         self.tasks = Tasks()
+        self._unwell = unwell
+        self.bulk = Bulk(Copies(audience, self._patient, express).send, self.tasks)
 
     async def begin(self, batch: Batch) -> None:
         """Start on a batch; the window of its partition bounds how many are under way."""
@@ -59,19 +68,34 @@ class Router:
         self.tasks.spawn(until_done("route", batch, lambda: self._route(batch)))
 
     async def _route(self, batch: Batch) -> None:
-        await self.route(batch.records)
+        async def ours() -> bool:
+            return batch.certain or await batch.held()
+
+        await self.route(batch.records, ours=ours)
         batch.done_all()
 
     async def route(
-        self, records: Sequence[Record], replay: str | None = None, only: str | None = None
+        self,
+        records: Sequence[Record],
+        replay: str | None = None,
+        only: str | None = None,
+        ours: Ours | None = None,
     ) -> None:
         """Route records of one partition, in order; returns when all that follows from them is durable.
 
-        `replay` marks them as part of a replay; `only` names the one destination that it is for.
+        `replay` marks them as part of a replay; `only` names the one destination that it is for. `ours`: some
+        may be written in bulk, and are, if they are still ours by then.
+
+        Raises:
+            GivenBack: they were not.
         """
         await self._decoder.prepare(record.value for record in records)
         alike, dead, lanes = self._fan_out(records, replay, only)
-        await self._copies.send(alike)
+        late = self._unwell()
+        if late and ours is not None and len(records) < MANY:
+            await self._send_apart(alike, late, ours)
+        else:
+            await self._copies.send(shares(alike))
         await self._letters.send(dead)
         if failpoints.ARMED:
             failpoints.hit("after-route-produce")
@@ -81,6 +105,15 @@ class Router:
         await self._patient.send([Outgoing(self._routed_topic, note.encode()) for note in notes])
         for (destination, rule), offsets in lanes.items():
             _routed(destination or "none", rule or "none").inc(len(offsets))
+
+    async def _send_apart(self, alike: Sequence[Alike], late: Set[str], ours: Ours) -> None:
+        """Now, and in bulk what is for these topics."""
+        now, held = apart(shares(alike), late)
+        await self._copies.send(now)
+        if held:
+            await self.bulk.send(held, ours)
+            if not await ours():
+                raise GivenBack
 
     def _fan_out(
         self, records: Sequence[Record], replay: str | None, only: str | None

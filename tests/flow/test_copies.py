@@ -9,7 +9,7 @@ from aiokafka.protocol.produce import ProduceRequest_v7
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from connectors import load
-from streams import headers
+from streams import bulk, headers
 from streams.codec import Decoder
 from streams.config.sections import Limits, Network
 from streams.copies import Alike, shares
@@ -189,3 +189,23 @@ def test_topics_that_get_the_same_share_it_and_only_those() -> None:
     some = [alike(["a", "b", "c"], 1, 4), alike(["a", "b"], 2, 3), alike(["d"], 5), alike([], 6)]
     found = [(topics, [content.value for content in contents]) for topics, contents in shares(some)]
     assert found == [(["a", "b"], [b"1", b"2", b"3", b"4"]), (["c"], [b"1", b"4"]), (["d"], [b"5"])]
+
+
+async def test_what_is_for_those_that_take_nothing_is_one_batch_of_several_events(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LATE_S", 0.2)
+    cluster = Cluster()
+    way = await by(cluster)
+    routes = Router(Decoder(), AUDIENCE, post.letters, NAMES, express=way, unwell=lambda: {TO_TRACKS})
+    batches = [batch(event(offset)) for offset in range(3)]
+    for one in batches:
+        await routes.begin(one)
+    await until(lambda: len(cluster.logs[f"{TO_ALL}/0"]) == 3)
+    assert not cluster.logs[f"{TO_TRACKS}/0"]
+    assert not any(map(finished, batches))
+
+    before = len(cluster.requests)
+    await until(lambda: all(one.complete for one in batches))
+    assert len(cluster.logs[f"{TO_TRACKS}/0"]) == 3
+    assert len(cluster.requests) == before + 1

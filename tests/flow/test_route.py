@@ -6,13 +6,16 @@ import json
 import pytest
 
 from connectors import load
-from streams import dispatch, headers
+from streams import bulk, dispatch, headers
+from streams.clock import steady
 from streams.codec import Decoder
 from streams.config.sections import Limits, Network
 from streams.destinations import Audience, Destination
+from streams.flight import Batch, Partition
 from streams.records import Lane, Routed
-from streams.route import Router
-from tests.flow.post import NAMES, Post, batch, finished, record
+from streams.route import MANY, Router
+from streams.standing import Standing
+from tests.flow.post import NAMES, Post, batch, finished, record, until
 
 
 @pytest.fixture
@@ -130,3 +133,70 @@ async def test_a_replay_is_for_one_destination_and_brings_no_second_dlq_record(
 
     assert [one.topic for one in post.sent] == [NAMES.deliver("ads"), NAMES.routed]
     assert headers.read(post.sent[0].headers).replay == "r1"
+
+
+async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_but_the_offset(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LATE_S", 0.2)
+    unwell: set[str] = {NAMES.deliver("ads")}
+    late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
+    router = Router(Decoder(), both, post.letters, NAMES, late.letters, unwell=lambda: unwell)
+    one, other = batch(TRACK), batch(record("events", 6, event("track", "t2")))
+
+    await router.begin(one)
+    await router.begin(other)
+    await until(lambda: len(post.on(NAMES.deliver("crm"))) == 2)
+    assert not late.sent
+    assert finished(one) == finished(other) == []
+
+    await until(lambda: one.complete and other.complete)
+    written = [headers.read(record.headers).event_id for record in late.on(NAMES.deliver("ads"))]
+    assert written == ["t1", "t2"]
+    assert not post.on(NAMES.deliver("ads"))
+    assert [record.topic for record in late.sent[-2:]] == [NAMES.routed] * 2
+
+
+async def test_many_records_are_a_bulk_of_their_own_and_do_not_wait_for_others(post: Post) -> None:
+    unwell: set[str] = {NAMES.deliver("crm")}
+    late, one = Post(), Audience([destination("crm")])
+    router = Router(Decoder(), one, post.letters, NAMES, late.letters, unwell=lambda: unwell)
+    many = batch(*(record("events", offset, event("track", f"t{offset}")) for offset in range(MANY)))
+
+    await router._route(many)
+
+    assert len(post.on(NAMES.deliver("crm"))) == MANY
+    assert many.complete
+
+
+async def test_what_was_held_too_long_to_be_ours_is_left_to_its_new_owner(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LATE_S", 0.2)
+    unwell: set[str] = {NAMES.deliver("ads")}
+    late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
+    router = Router(Decoder(), both, post.letters, NAMES, late.letters, unwell=lambda: unwell)
+    standing = Standing(10.0)
+    standing.heard(steady())
+    one = Batch(Partition("events", 0), [TRACK], standing)
+    routing = asyncio.ensure_future(router._route(one))
+    await until(lambda: post.on(NAMES.deliver("crm")))
+
+    standing.expelled()
+    with pytest.raises(dispatch.GivenBack):
+        await routing
+
+    assert not late.sent
+    assert finished(one) == []
+
+
+async def test_one_that_is_well_again_has_its_events_at_once(post: Post) -> None:
+    unwell: set[str] = {NAMES.deliver("crm")}
+    late, one = Post(), Audience([destination("crm")])
+    router = Router(Decoder(), one, post.letters, NAMES, late.letters, unwell=lambda: unwell)
+    unwell.clear()
+
+    await router.route([TRACK])
+
+    assert len(post.on(NAMES.deliver("crm"))) == 1
+    assert [record.topic for record in late.sent] == [NAMES.routed]

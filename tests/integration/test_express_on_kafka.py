@@ -55,10 +55,10 @@ def keys(found: list[Fetched]) -> set[tuple[bytes | None, int]]:
 async def opened(connection: Connection, topics: list[str]) -> AsyncIterator[Express]:
     express = Express(Brokers(connection, "test-express", topics))
     express.open()
-    async with asyncio.timeout(30):
-        while not all(map(express.partitions, topics)):
-            await asyncio.sleep(0.01)
     try:
+        async with asyncio.timeout(30):
+            while not all(map(express.partitions, topics)):
+                await asyncio.sleep(0.01)
         yield express
     finally:
         await express.close()

@@ -1,5 +1,7 @@
 """A destination is unwell while nothing arrives there though it is tried; the first that arrives ends it."""
 
+import asyncio
+
 import pytest
 
 from streams import clock, health
@@ -66,12 +68,51 @@ def test_what_arrives_makes_it_well_and_the_next_try_counts_from_then() -> None:
     assert one.unwell(200.1 + UNWELL_S)
 
 
-def test_slots_do_not_come_back_all_together() -> None:
-    rests = {Health.rest_s() for _ in range(100)}
+async def test_slots_rest_for_a_while_and_not_all_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "REST_S", 0.1)
+    slots = Slots(2)
+    one = Health(slots)
+    begun = [asyncio.get_running_loop().time()] * 2
+    for _ in begun:
+        assert slots.take()
+        one.rest()
+    ends = []
+    for _ in begun:
+        await slots.wait()
+        ends.append(asyncio.get_running_loop().time() - begun[0])
 
-    assert len(rests) > 50
-    assert min(rests) >= health.REST_S / 2
-    assert max(rests) <= health.REST_S * 1.5
+    assert ends[0] >= 0.05
+    assert ends[0] != ends[1]
+
+
+async def test_all_slots_together_make_few_attempts_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "TRIES_PER_S", 1000)
+    slots = Slots(500)
+    one = Health(slots)
+    for _ in range(500):
+        slots.take()
+        one.rest()
+
+    await asyncio.sleep(0.1)
+
+    assert slots.free == 0  # each rests for 0.25 s at least
+
+
+async def test_no_slot_rests_any_longer_when_something_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "REST_S", 0.02)
+    slots = Slots(3)
+    one = Health(slots)
+    one.tried(100.0)
+    for _ in range(3):
+        slots.take()
+        one.rest()
+    one.took()
+    assert slots.free == 3
+
+    await asyncio.sleep(0.1)
+    assert slots.free == 3
 
 
 @pytest.fixture

@@ -44,6 +44,14 @@ def test_it_is_smaller_than_it_was() -> None:
     assert len(packed.data) < 100 * len(value) / 10
 
 
+def test_what_is_small_is_not_compressed() -> None:
+    value = b'{"type":"track"}' * 20
+    [one], [many] = pack([Content(value, b"u", [])], NOW_MS), pack([Content(value, b"u", [])] * 10, NOW_MS)
+    assert value in one.data
+    assert value not in many.data
+    assert contents([one]) * 10 == contents([many])
+
+
 def test_each_topic_gets_a_copy_with_its_own_number() -> None:
     [packed] = pack([TRACK, BARE], NOW_MS)
     one, two = read(packed.signed(4711, 3, 0)), read(packed.signed(4711, 3, 2**31 - 1))

@@ -163,6 +163,76 @@ async def test_what_is_fetched_across_a_rebalance_is_not_given_to_anybody(make: 
     assert not consumer.flights.of(Partition(*ONE))
 
 
+class Fetcher:
+    """Stops when there is nothing more to fetch."""
+
+    should_stop = False
+
+
+async def handed_on(consumer: Any, *fetches: dict[TP, list[Any]], callback: Any) -> None:
+    """All of these go to the callback."""
+    fetcher = Fetcher()
+    queue = list(fetches)
+
+    async def getmany(active: Container[TP], timeout: float) -> dict[TP, list[Any]]:
+        fetcher.should_stop = len(queue) == 1
+        return queue.pop(0)
+
+    consumer._getmany, consumer.callback = getmany, callback
+    async with asyncio.timeout(5):
+        await consumer._drain_messages(fetcher)
+
+
+async def test_what_is_fetched_together_is_handed_on_in_one_turn_of_the_loop(make: Make) -> None:
+    consumer, got, turns = make(), [], []
+    consumer.app.flow_control.resume()
+    loop = asyncio.get_running_loop()
+    count = 0
+
+    def turn() -> None:
+        nonlocal count
+        count += 1
+        loop.call_soon(turn)
+
+    async def callback(message: Any) -> None:
+        got.append((message.tp, message.offset))
+        turns.append(count)
+
+    loop.call_soon(turn)
+    both = {ONE: records(ONE, 1, 2), TWO: records(TWO, 7)}
+    await handed_on(consumer, both, {ONE: records(ONE, 3)}, callback=callback)
+
+    assert got == [(ONE, 1), (TWO, 7), (ONE, 3)]
+    assert turns[0] == turns[1] < turns[2]
+
+
+async def test_what_meets_a_rebalance_on_its_way_to_an_agent_waits_for_its_end_or_the_next(
+    make: Make,
+) -> None:
+    consumer, begun, got = make(), [], []
+    consumer.app.flow_control.suspend()
+
+    async def callback(message: Any) -> None:
+        begun.append(message.offset)
+        if message.offset == 1:
+            consumer.stop_flow()  # the next one, which has this one dropped
+        await consumer.app.flow_control.acquire()
+        got.append(message.offset)
+
+    handing = asyncio.ensure_future(
+        handed_on(consumer, {ONE: records(ONE, 1)}, {ONE: records(ONE, 2)}, callback=callback)
+    )
+    await asyncio.sleep(0.05)
+    assert begun == [1]
+    consumer.resume_flow()
+    await asyncio.sleep(0.05)
+    assert begun == [1, 2]
+    consumer.app.flow_control.resume()
+    await handing
+
+    assert got == [2]
+
+
 async def test_a_rebalance_that_is_over_does_not_resume_the_flow_for_the_next_one(make: Make) -> None:
     consumer = make()
     consumer.stop_flow()
@@ -375,6 +445,7 @@ async def test_a_stop_closes_what_it_reads_from_and_is_possible_before_anything_
         "getmany", "force_commit", "perform_seek", "on_partitions_revoked", "on_partitions_assigned",
         "wait_empty", "ack", "_add_gap", "on_buffer_full", "on_buffer_drop", "verify_all_partitions_active",
         "_new_consumer_thread", "seek_to_committed", "stop_flow", "resume_flow", "on_stop", "_getmany",
+        "_drain_messages",
     ],
 )  # fmt: skip
 def test_every_method_we_override_is_one_of_fausts(name: str) -> None:
