@@ -53,7 +53,7 @@ unit: $(READY) ## what needs no Kafka (about a minute)
 	@$(PYTEST) tests/unit tests/connectors tests/flow $(ARGS)
 
 integration: $(READY) ## the promises, on real Kafka
-	@$(PYTEST) tests/integration $(ARGS)
+	@$(PYTEST) tests/integration -n 2 --dist loadgroup $(ARGS)
 
 verify: $(READY) ## prove that nothing is lost: every fault, one after the other (under 20 minutes)
 	@$(ON) $(BIN)/distributary verify $(ARGS)

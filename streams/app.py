@@ -20,6 +20,7 @@ from typing import Any
 import faust
 
 from streams import clock, topics, web
+from streams.batches import Batches
 from streams.brokers import Brokers
 from streams.bulk import Bulk
 from streams.codec import Decoder
@@ -44,7 +45,6 @@ from streams.settle import Settler
 from streams.settling import Settling
 from streams.slots import Slots
 from streams.topics import Names
-from streams.transport import Batches
 
 log = logging.getLogger(__name__)
 

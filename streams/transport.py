@@ -20,13 +20,13 @@ from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
-from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import Message
 from mode import Service
 
 from streams import failpoints
+from streams.batches import BatchMessage
 from streams.flight import Batch, Flights, Partition, Record
 from streams.inflow import Inflow
 from streams.membership import FAUST_LOG, ConsumerThread
@@ -36,29 +36,6 @@ log = logging.getLogger(__name__)
 
 #: How long the last commit before partitions are given back may take: without it, some is delivered again.
 COMMIT_S = 5.0
-
-
-class BatchMessage(Message):
-    """A batch as Faust's message: `value` is the records, `batch` says what of them is finished."""
-
-    def __init__(self, tp: TP, batch: Batch, generation: int) -> None:
-        first = batch.records[0]
-        super().__init__(
-            tp.topic, tp.partition, first.offset, first.timestamp / 1000, 0, (), None, batch.records, None,
-            tp=tp, generation_id=generation,
-        )  # fmt: skip
-        self.batch = batch
-        self.tracked = True  # keeps it out of Faust's set of unacknowledged messages
-
-
-class Batches(Schema):
-    """Gives an agent the batch as it is: nothing to decode, so nothing that can fail."""
-
-    def compile(self, app: Any, **_: Any) -> Any:
-        async def decode(message: BatchMessage, *, propagate: bool = False) -> Any:
-            return app.create_event(None, message.batch, message.headers, message)
-
-        return decode
 
 
 class Unremembered(dict[TP, int | None]):
