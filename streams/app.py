@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import faust
@@ -120,6 +120,10 @@ class App(faust.App):
             return WINDOW_OF_DELAY
         return WINDOW_WHILE_LATE if topic == self.settings.inbound.topic and self.ward.unwell() else WINDOW
 
+    def _unwell(self) -> Set[str]:
+        """The topics of destinations that take nothing, and for which there is time."""
+        return frozenset() if self.consumer.draining.is_set() else self.ward.unwell()
+
     def hurry(self) -> None:
         """A drain begins: what is held to be written later is written now."""
         for held in self._held:
@@ -151,7 +155,7 @@ class App(faust.App):
         lanes = {one.topic: self._lane(one) for one in audience.destinations}
         self.ward = Ward({topic: lane.health for topic, lane in lanes.items()})
         delivery = Delivery(lanes, decoder, settler, policy, clock.word)
-        router = Router(decoder, audience, letters, names, later, self._express, self.ward.unwell)
+        router = Router(decoder, audience, letters, names, later, self._express, self._unwell)
         releases = Letters(Listening(prompt, aloud), names.dlq)
         delay = Delay(releases, settler, names, policy, lambda: self.consumer.draining, checked=clock.checked)
         self._held = (router.bulk, delivery.settling)

@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 MOST_OF_A_REQUEST = 4 * 1024 * 1024
 #: How long a batch is tried, and how long it rests in between at first and at most.
 PATIENCE_S, BACKOFF_S, LONGEST_BACKOFF_S = 20.0, 0.1, 1.0
-#: How often it is tried to connect, and asked for a topic that nobody knows.
-AGAIN_S = 1.0
+#: How often it is tried to connect; and asked for a topic that nobody knows, at first and at last.
+AGAIN_S, LONGEST_AGAIN_S = 1.0, 30.0
 #: After a refusal that is not about one topic, all is given back at once for so long.
 CLOSED_S = 30.0
 LAST_SEQUENCE = 2**31 - 1
@@ -114,7 +114,7 @@ class Express:
         self._tasks = Tasks()
         self._open = False
         self._closed_until = 0.0  #: steady seconds
-        self._learned = 0.0  #: steady seconds: when it was asked for a topic that nobody knew
+        self._learn_at, self._learn_s = 0.0, AGAIN_S  #: when a topic that nobody knows is asked for
         self._look: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -146,8 +146,8 @@ class Express:
         if not self._open or (now := clock.steady()) < self._closed_until:
             return 0
         count = self._brokers.partitions(topic)
-        if not count and now > self._learned + AGAIN_S:  # a topic that was made a moment ago
-            self._learned = now
+        if not count and now > self._learn_at:  # a topic that was made a moment ago, or is not there
+            self._learn_at, self._learn_s = now + self._learn_s, min(2 * self._learn_s, LONGEST_AGAIN_S)
             self._brokers.learn()
         return count
 

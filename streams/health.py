@@ -28,7 +28,8 @@ from streams.slots import Slots
 log = logging.getLogger(__name__)
 
 UNWELL_S = 1.0
-#: How long a slot rests at least, and how many attempts all of a destination's slots make per second at most.
+#: How long a slot rests on average at least, and how many attempts all slots of a destination make per second
+#: on average at most. Some rest shortly, however many there are: it is never left alone for long.
 REST_S, TRIES_PER_S = 1.0, 10
 FORGET_S = 300.0
 #: How often it is looked which destinations are unwell.
@@ -77,7 +78,7 @@ class Health:
 
     def rest(self) -> None:
         """Give a slot back later, or as soon as the destination takes something; never all together."""
-        slot, rest_s = object(), self._rest_s * random.uniform(0.5, 1.5)  # noqa: S311
+        slot, rest_s = object(), random.uniform(REST_S / 2, 2 * self._rest_s - REST_S / 2)  # noqa: S311
         self._resting[slot] = asyncio.get_running_loop().call_later(rest_s, self._rested, slot)
 
     def _rested(self, slot: object) -> None:

@@ -51,7 +51,7 @@ class Router:
     ) -> None:
         """`express` writes events as long as it can, `letters` the rest; `patient` what nobody waits for.
 
-        `unwell` names the topics of destinations that take nothing now.
+        `unwell` names the topics of destinations that take nothing now; none while a drain is under way.
         """
         self._decoder = decoder
         self._audience = audience
@@ -110,7 +110,9 @@ class Router:
         """Now, and in bulk what is for these topics."""
         now, held = apart(shares(alike), late)
         await self._copies.send(now)
-        if held:
+        if not self._unwell():  # any more, or a drain has begun
+            await self._copies.send(held)
+        elif held:
             await self.bulk.send(held, ours)
             if not await ours():
                 raise GivenBack

@@ -128,12 +128,14 @@ class Consumer(driver.Consumer):
                     else:  # a rebalance: it waits for the end of that, or for the next one
                         await self.wait_first(self.callback(message), self.suspend_flow.wait())
                 await asyncio.sleep(0)
-        except self.consumer_stopped_errors:
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
             if not self.transport.app.should_stop:
                 raise
+            # Else a stop that comes during a rebalance would be a crash of the worker, in Faust's fetcher.
 
     async def _getmany(self, wanted: Open, timeout: float) -> Mapping[Partition, Sequence[Record]]:  # noqa: ASYNC109
-        if self._inflow is None:
+        if self._inflow is None:  # an assignment of nothing
+            await asyncio.sleep(timeout)
             return {}
         found = await self._inflow.take(wanted, timeout)
         if self._refused is not None:

@@ -200,3 +200,23 @@ async def test_one_that_is_well_again_has_its_events_at_once(post: Post) -> None
 
     assert len(post.on(NAMES.deliver("crm"))) == 1
     assert [record.topic for record in late.sent] == [NAMES.routed]
+
+
+async def test_what_is_to_wait_does_not_when_a_drain_has_begun_or_somebody_is_well_again(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LATE_S", 60.0)
+    said = [{NAMES.deliver("ads")}, frozenset[str]()]
+    both = Audience([destination("crm"), destination("ads", "track")])
+    router = Router(Decoder(), both, post.letters, NAMES, unwell=lambda: said.pop(0))
+    one = batch(TRACK)
+
+    async with asyncio.timeout(5):
+        await router._route(one)
+
+    assert one.complete
+    assert [record.topic for record in post.sent] == [
+        NAMES.deliver("crm"),
+        NAMES.deliver("ads"),
+        NAMES.routed,
+    ]

@@ -11,6 +11,7 @@ import pytest
 from aiokafka.errors import IllegalStateError
 from faust.transport import by_url
 from faust.transport.consumer import Consumer as StockConsumer
+from faust.transport.consumer import Fetcher as StockFetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -231,6 +232,29 @@ async def test_what_meets_a_rebalance_on_its_way_to_an_agent_waits_for_its_end_o
     await handing
 
     assert got == [2]
+
+
+async def test_a_stop_during_a_rebalance_is_no_crash(make: Make) -> None:
+    consumer = make()
+    app = consumer.app
+    app._consumer, app.rebalancing = consumer, True
+    consumer.stop_flow()
+    app.flow_control.suspend()
+    fetcher = StockFetcher(app, loop=app.loop, beacon=app.beacon)
+    await fetcher.start()
+    await asyncio.sleep(0.05)
+
+    app._stopped.set()
+    await fetcher.stop()
+
+    assert not any(one._crashed.is_set() for one in (app, consumer, fetcher))
+
+
+async def test_who_is_given_nothing_to_read_does_not_look_for_it_without_a_pause(make: Make) -> None:
+    consumer = make()
+    began = asyncio.get_running_loop().time()
+    assert await consumer._getmany(set(), 0.1) == {}
+    assert asyncio.get_running_loop().time() - began >= 0.09
 
 
 async def test_a_rebalance_that_is_over_does_not_resume_the_flow_for_the_next_one(make: Make) -> None:
