@@ -119,6 +119,7 @@ class Producer:
         indexes: Sequence[int] = range(len(records))
         backoff = 0.1
         while waiting:
+            sent_at = self.refusals.now()
             failed = await self._send_once(self._kafka, waiting)
             if not failed and not self.refusals:
                 break
@@ -126,7 +127,7 @@ class Producer:
             refused += [(indexes[at], error.name()) for at, error in failed if error.code() in PERMANENT]
             again = [(at, error) for at, error in failed if error.code() not in PERMANENT]
             if again or self.refusals:
-                self._note_refusals(waiting, again)
+                self._note_refusals(waiting, again, sent_at)
             waiting, indexes = [waiting[at] for at, _ in again], [indexes[at] for at, _ in again]
             if again:
                 await asyncio.sleep(backoff)
@@ -134,11 +135,11 @@ class Producer:
         if refused:
             raise Refused(refused)
 
-    def _note_refusals(self, sent: Sequence[Outgoing], failed: Sequence[Failure]) -> None:
+    def _note_refusals(self, sent: Sequence[Outgoing], failed: Sequence[Failure], sent_at: float) -> None:
         errors = {sent[at].topic: error for at, error in failed}
         for topic, error in errors.items():
             self.refusals.failed(topic, error)
-        self.refusals.taken(record.topic for record in sent if record.topic not in errors)
+        self.refusals.taken((record.topic for record in sent if record.topic not in errors), sent_at)
 
     async def _singled_out(self, records: Sequence[Outgoing], failed: list[Failure]) -> list[Failure]:
         """What fails for its own sake: with one record the broker refuses the whole batch it is in, so

@@ -63,11 +63,20 @@ class Refusals:
                 topic, error.name(), now - known.since, mend or PASSING,
             )  # fmt: skip
 
-    def taken(self, topics: Iterable[str]) -> None:
-        """Records for these topics were taken."""
+    def now(self) -> float:
+        """For `taken`."""
+        return self._clock()
+
+    def taken(self, topics: Iterable[str], sent_at: float) -> None:
+        """Records for these topics, sent at that moment, were taken.
+
+        It says nothing if it was before the first refusal: many writes are under way when one is refused.
+        """
         for topic in set(topics) & self._refused.keys():
-            refusal = self._refused.pop(topic)
-            log.warning("produce.taken_again topic=%s after_s=%d", topic, self._clock() - refusal.since)
+            refusal = self._refused[topic]
+            if sent_at >= refusal.since:
+                del self._refused[topic]
+                log.warning("produce.taken_again topic=%s after_s=%d", topic, self._clock() - refusal.since)
 
     def lasting(self) -> dict[str, str]:
         """Topic -> error of what is refused until somebody mends it."""

@@ -53,12 +53,29 @@ def test_when_it_is_over_that_is_said_and_nothing_lasts(
     refusals.failed("attempts", DENIED)
     time.now = 7.0
 
-    refusals.taken(["dlq", "dlq", "other"])
+    refusals.taken(["dlq", "dlq", "other"], 6.0)
 
     assert caplog.records[-1].getMessage() == "produce.taken_again topic=dlq after_s=7"
     assert refusals.lasting() == {"attempts": "TOPIC_AUTHORIZATION_FAILED"}
-    refusals.taken(["attempts"])
+    refusals.taken(["attempts"], 6.0)
     assert not refusals
+
+
+def test_what_was_sent_before_the_first_refusal_says_nothing_when_it_is_taken_after_it(
+    refusals: Refusals, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    time.now = 3.0
+    refusals.failed("dlq", DENIED)
+    time.now = 4.0
+    refusals.failed("dlq", DENIED)
+
+    refusals.taken(["dlq"], 2.9)
+    assert refusals
+    assert len(caplog.records) == 1
+
+    refusals.taken(["dlq"], 3.1)
+    assert not refusals
+    assert len(caplog.records) == 2
 
 
 def test_what_passes_by_itself_is_a_warning_and_no_reason_to_be_unready(
