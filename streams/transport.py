@@ -20,10 +20,10 @@ from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
+from faust import Service
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import Message
-from mode import Service
 
 from streams import failpoints
 from streams.batches import BatchMessage
