@@ -77,6 +77,7 @@ def pack(contents: Sequence[Content], now_ms: int) -> list[Packed]:
 
 
 def _small(contents: Sequence[Content]) -> bool:
+    """Of many that is not even asked."""
     return len(contents) < SMALL // 64 and sum([len(one.value or b"") for one in contents]) < SMALL
 
 

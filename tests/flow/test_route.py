@@ -135,17 +135,27 @@ async def test_a_replay_is_for_one_destination_and_brings_no_second_dlq_record(
     assert headers.read(post.sent[0].headers).replay == "r1"
 
 
-async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_but_the_offset(
-    post: Post, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def late() -> Post:
+    """Of what nobody waits for."""
+    return Post()
+
+
+@pytest.fixture
+def gathering(post: Post, late: Post, monkeypatch: pytest.MonkeyPatch) -> Router:
+    """One for which `ads` takes nothing."""
     monkeypatch.setattr(bulk, "LATE_S", 0.2)
-    unwell: set[str] = {NAMES.deliver("ads")}
-    late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
-    router = Router(Decoder(), both, post.letters, NAMES, late.letters, unwell=lambda: unwell)
+    both = Audience([destination("crm"), destination("ads", "track")])
+    return Router(Decoder(), both, post.letters, NAMES, late.letters, unwell=lambda: {NAMES.deliver("ads")})
+
+
+async def test_what_is_for_a_destination_that_takes_nothing_holds_up_no_other_but_the_offset(
+    gathering: Router, post: Post, late: Post
+) -> None:
     one, other = batch(TRACK), batch(record("events", 6, event("track", "t2")))
 
-    await router.begin(one)
-    await router.begin(other)
+    await gathering.begin(one)
+    await gathering.begin(other)
     await until(lambda: len(post.on(NAMES.deliver("crm"))) == 2)
     assert not late.sent
     assert finished(one) == finished(other) == []
@@ -170,16 +180,12 @@ async def test_many_records_are_a_bulk_of_their_own_and_do_not_wait_for_others(p
 
 
 async def test_what_was_held_too_long_to_be_ours_is_left_to_its_new_owner(
-    post: Post, monkeypatch: pytest.MonkeyPatch
+    gathering: Router, post: Post, late: Post
 ) -> None:
-    monkeypatch.setattr(bulk, "LATE_S", 0.2)
-    unwell: set[str] = {NAMES.deliver("ads")}
-    late, both = Post(), Audience([destination("crm"), destination("ads", "track")])
-    router = Router(Decoder(), both, post.letters, NAMES, late.letters, unwell=lambda: unwell)
     standing = Standing(10.0)
     standing.heard(steady())
     one = Batch(Partition("events", 0), [TRACK], standing)
-    routing = asyncio.ensure_future(router._route(one))
+    routing = asyncio.ensure_future(gathering._route(one))
     await until(lambda: post.on(NAMES.deliver("crm")))
 
     standing.expelled()
