@@ -14,11 +14,12 @@ from setuptools import Extension, setup
 COMPILED = (
     "connectors/answers", "connectors/base", "connectors/mapping", "streams/attempts", "streams/backlog",
     "streams/bulk", "streams/codec", "streams/copies", "streams/decoding/event", "streams/decoding/flat",
-    "streams/deliver", "streams/dispatch", "streams/express", "streams/flight", "streams/header_values",
-    "streams/headers", "streams/health", "streams/histogram", "streams/http/connection", "streams/http/pool",
-    "streams/http/wire", "streams/letters", "streams/packing", "streams/produce", "streams/producer",
-    "streams/records", "streams/request", "streams/retry", "streams/route", "streams/scan",
-    "streams/settle", "streams/settling", "streams/slots",
+    "streams/deliver", "streams/destinations", "streams/dispatch", "streams/express", "streams/flight",
+    "streams/header_values", "streams/headers", "streams/health", "streams/histogram",
+    "streams/http/connection", "streams/http/pool", "streams/http/wire", "streams/inflow",
+    "streams/letters", "streams/packing", "streams/produce", "streams/producer", "streams/records",
+    "streams/request", "streams/retry", "streams/route", "streams/scan", "streams/settle",
+    "streams/settling", "streams/slots",
 )  # fmt: skip
 MYPY = ("--config-file=pyproject.toml", "--explicit-package-bases", "--follow-imports=silent")
 

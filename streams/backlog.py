@@ -6,8 +6,10 @@ from streams.scan import Fetched
 
 #: Records handed out at once of one partition.
 MOST = 500
-#: With so many lying here, or the bytes of four fetches, a partition is paused; with so few it goes on.
+#: With so many lying here, or the bytes of four fetches, a partition is paused if another runs short, and
+#: with this share of it doesn't run short itself. With so few it goes on.
 ENOUGH, FEW = 4 * MOST, MOST
+SUPPLIED = 0.5
 #: The same for a destination that takes nothing now: what isn't fetched costs neither the broker nor us.
 ENOUGH_FOR_NOTHING, FEW_FOR_NOTHING = 100, 25
 

@@ -5,9 +5,12 @@ aiokafka has one request per broker under way, leaves out of it whatever was han
 walks through every partition and every record in Python, on a thread that contends with the event loop for
 the interpreter (docs/decisions.md, "Who fetches"). librdkafka does all of that in C, on threads of its own.
 
-What is read lies here, by partition, until the window of its partition has room. So that one destination's
+What is read lies here, by partition, until the window of its partition has room. While some of every
+partition lies here, nothing is taken from librdkafka, which then fetches no more. So that one destination's
 backlog neither fills memory nor stands before another's records, a partition of which enough lies here is
-paused at librdkafka; that throws away at most the fetch that is under way for it.
+paused at librdkafka as soon as another runs short. That throws away what librdkafka has of it, and a broker
+of which all is paused is asked again only up to a second after a resume (confluent-kafka-go #630): so not
+all are ever paused.
 
 Nobody waits in librdkafka: confluent-kafka lets one thread at a time use a consumer, and whoever else calls
 it stands still meanwhile. So the event loop looks every few milliseconds.
@@ -20,7 +23,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, FEW_FOR_NOTHING, MOST, Backlog
+from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, FEW_FOR_NOTHING, MOST, SUPPLIED, Backlog
 from streams.flight import Partition, Record
 from streams.scan import Fetched, patiently
 
@@ -88,6 +91,8 @@ class Inflow:
         self._kafka = Consumer(self._config)
         self._there: dict[tuple[str, int], Backlog] = {}  #: every partition that is read
         self._ready: dict[tuple[str, int], Backlog] = {}  #: those of which something lies here
+        #: Those of which there will be something to hand out for a while, be they paused or not.
+        self._supplied: set[tuple[str, int]] = set()
         #: Those that may be wanted. To ask for all, each time, would take a core where thousands lie here.
         self._candidates: set[tuple[str, int]] = set()
         self._came_at = self._all_at = 0.0  #: by the loop's clock
@@ -116,7 +121,7 @@ class Inflow:
         """Read nothing more, and forget what lies here."""
         self._assignments += 1
         paused = [TopicPartition(*tp) for tp, lying in self._there.items() if lying.paused]
-        self._there, self._ready, self._candidates = {}, {}, set()
+        self._there, self._ready, self._candidates, self._supplied = {}, {}, set(), set()
         if paused:  # it would stay paused when it is assigned again
             self._kafka.resume(paused)
         self._kafka.unassign()
@@ -148,7 +153,8 @@ class Inflow:
         """
         deadline, assignment = self._loop.time() + timeout, self._assignments
         while True:
-            self._keep(self._kafka.consume(MOST_AT_ONCE, 0))
+            if self._short:
+                self._keep(self._kafka.consume(MOST_AT_ONCE, 0))
             if self._error is not None:
                 raise self._error
             found = self._hand_out_all(wanted)
@@ -183,10 +189,19 @@ class Inflow:
             self._candidates.add(tp)
         else:
             del self._ready[tp]
-        if lying.paused and len(lying.records) < (FEW_FOR_NOTHING if tp[0] in self._unwell() else FEW):
-            lying.paused = False
-            self._kafka.resume([TopicPartition(*tp)])
+        if tp in self._supplied and len(lying.records) < (
+            FEW_FOR_NOTHING if tp[0] in self._unwell() else FEW
+        ):
+            self._supplied.discard(tp)
+            if lying.paused:
+                lying.paused = False
+                self._kafka.resume([TopicPartition(*tp)])
         return found  # type: ignore[return-value]
+
+    @property
+    def _short(self) -> bool:
+        """Whether there is one of which too little lies here. Without any, errors and logs may still come."""
+        return not self._there or len(self._supplied) < len(self._there)
 
     @property
     def _interval(self) -> float:
@@ -222,16 +237,19 @@ class Inflow:
         self._pause(touched)
 
     def _pause(self, touched: Mapping[tuple[str, int], Backlog]) -> None:
-        """Have no more fetched of what lies here in plenty."""
+        """Have no more fetched of what lies here in plenty, while there is less of another."""
         most, unwell = 4 * self.fetch_bytes, self._unwell()
         plenty = []
         for tp, lying in touched.items():
             enough = ENOUGH_FOR_NOTHING if tp[0] in unwell else ENOUGH
-            if not lying.paused and (len(lying.records) >= enough or lying.bytes >= most):
+            share = max(len(lying.records) / enough, lying.bytes / most)
+            if share >= SUPPLIED:
+                self._supplied.add(tp)
+            if share >= 1 and not lying.paused:
                 plenty.append(tp)
-        for tp in plenty:
-            touched[tp].paused = True
-        if plenty:
+        if plenty and self._short:
+            for tp in plenty:
+                touched[tp].paused = True
             self._kafka.pause([TopicPartition(*tp) for tp in plenty])
 
     def _failed(self, message: Message) -> None:

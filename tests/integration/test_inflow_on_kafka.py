@@ -21,10 +21,11 @@ PARTITIONS, EACH = 5, 4_000
 class Counting(Consumer):  # type: ignore[misc]
     """librdkafka's, which says how often it was paused and let go."""
 
-    paused, resumed = 0, 0
+    paused, resumed, together = 0, 0, 0  #: the last: at most, at the same time
 
     def pause(self, partitions: Any) -> None:
         Counting.paused += len(partitions)
+        Counting.together = max(Counting.together, Counting.paused - Counting.resumed)
         super().pause(partitions)
 
     def resume(self, partitions: Any) -> None:
@@ -43,7 +44,7 @@ def topic(broker: Broker, prefix: str) -> str:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is plenty, so that a partition is paused again and again."""
-    Counting.paused = Counting.resumed = 0
+    Counting.paused = Counting.resumed = Counting.together = 0
     for name, value in {
         "MOST": 40,
         "MOST_AT_ONCE": 100,
@@ -114,10 +115,28 @@ async def test_however_often_they_are_paused_every_record_of_every_partition_com
 
 
 @pytest.mark.usefixtures("small")
+async def test_one_is_always_read_on_so_that_those_that_are_let_go_do_not_wait_for_a_second(
+    broker: Broker, topic: str
+) -> None:
+    # Given more of every partition than is wanted
+    every = [(topic, number) for number in range(PARTITIONS)]
+    await write(broker, topic, 1_000)
+    async with opened(broker, topic) as source:
+        await source.begin(every)
+        for _ in range(200):
+            assert await source.take((), 0.01) == {}
+        assert Counting.together == PARTITIONS - 1
+
+        found = await read(source, lambda: set(every), 1_000 * PARTITIONS)
+    assert found == {number: list(range(1_000)) for number in range(PARTITIONS)}
+
+
+@pytest.mark.usefixtures("small")
 async def test_partitions_that_are_given_anew_begin_at_what_is_committed_though_they_were_paused(
     broker: Broker, topic: str
 ) -> None:
-    # Given partitions of which one is committed, and all of which are paused
+    # Given partitions of which one is committed, and most of which are paused: not that one, of which too
+    # little is left, and not the last, for then nobody would run short
     every = [(topic, number) for number in range(PARTITIONS)]
     await write(broker, topic, 1_000)
     committing = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": topic})
@@ -126,7 +145,7 @@ async def test_partitions_that_are_given_anew_begin_at_what_is_committed_though_
     async with opened(broker, topic) as source:
         for time in range(5):
             assert await source.begin(every) == {every[0]: 900}
-            while Counting.paused < (time + 1) * (PARTITIONS - 1):
+            while Counting.paused < (time + 1) * (PARTITIONS - 2):
                 await source.take((), 0.01)
 
         # When they are given once more

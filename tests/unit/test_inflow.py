@@ -326,6 +326,32 @@ async def test_a_partition_of_which_plenty_lies_here_is_paused_once_and_goes_on_
     assert there + (await all_taken(given, [ONE]))[ONE] == list(range(2 * ENOUGH))
 
 
+async def test_while_there_is_enough_of_all_nothing_more_is_taken_and_none_is_paused(
+    given: Inflow, kafka: Librdkafka
+) -> None:
+    # librdkafka would ask a broker of which all is paused only up to a second after it is let go.
+    for tp in (TWO, ONE):
+        kafka.arrive(*records(tp, *range(ENOUGH // 2)))
+    await read_in(given)
+    for tp in (TWO, ONE):
+        kafka.arrive(*records(tp, *range(ENOUGH // 2, 2 * ENOUGH)))
+    await read_in(given)
+    assert len(kafka.arrived) == 3 * ENOUGH
+    assert kafka.calls == []
+
+    # When one runs short, and there is plenty of the other
+    there = []
+    for _ in range(20):
+        given.look_again(ONE)
+        there += (await taken(given, [ONE])).get(ONE, [])
+
+    # Then it comes, and the other waits for its window
+    assert there == list(range(2 * ENOUGH))
+    assert kafka.calls == [("pause", [TWO])]
+    given.look_again(TWO)
+    assert await all_taken(given) == {TWO: list(range(2 * ENOUGH))}
+
+
 async def test_a_few_large_records_are_plenty(given: Inflow, kafka: Librdkafka) -> None:
     large = records(ONE, *range(4), value=b"x" * given.fetch_bytes)
     kafka.arrive(*large, *records(ONE, 4))
