@@ -9,8 +9,7 @@ What is read lies here, by partition, until the window of its partition has room
 partition lies here, nothing is taken from librdkafka, which then fetches no more. So that one destination's
 backlog neither fills memory nor stands before another's records, a partition of which enough lies here is
 paused at librdkafka as soon as another runs short. That throws away what librdkafka has of it, and a broker
-of which all is paused is asked again only up to a second after a resume (confluent-kafka-go #630): so not
-all are ever paused.
+of which all is paused is asked again only up to a second after a resume: so not all are ever paused.
 
 Nobody waits in librdkafka: confluent-kafka lets one thread at a time use a consumer, and whoever else calls
 it stands still meanwhile. So the event loop looks every few milliseconds.
@@ -23,7 +22,16 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, FEW_FOR_NOTHING, MOST, SUPPLIED, Backlog
+from streams.backlog import (
+    ENOUGH,
+    ENOUGH_FOR_NOTHING,
+    FEW,
+    FEW_FOR_NOTHING,
+    MOST,
+    SUPPLIED,
+    Backlog,
+    Patient,
+)
 from streams.flight import Partition, Record
 from streams.scan import Fetched, patiently
 
@@ -33,6 +41,10 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 1000
 #: Bytes of one fetch from one partition: at most, at least, and for all partitions together.
 FETCH_BYTES, LEAST_FETCH_BYTES, ALL_FETCH_BYTES = 256 * 1024, 16 * 1024, 64 * 1024 * 1024
+#: How long a broker that has nothing for us may take to say so: 1 ms for so many partitions, within these.
+#: Each request names them all, which takes 4 ms where there are a thousand; and a partition that was paused
+#: is not in the request that is under way when it goes on.
+PARTITIONS_PER_MS, LEAST_WAIT_MS, MOST_WAIT_MS = 4, 50, 250
 #: How often it is looked whether something came: now, and when nothing has come for some time.
 SOON_S, SELDOM_S, QUIET_S = 0.002, 0.005, 1.0
 #: How often everything that lies here is looked at, and not only what somebody said has come or is wanted.
@@ -47,7 +59,6 @@ SETTINGS = {
     "isolation.level": "read_uncommitted",
     "check.crcs": True,
     "queued.min.messages": MOST,  # of a partition, in librdkafka: we keep what there is to be kept
-    "fetch.wait.max.ms": 50,
     "fetch.queue.backoff.ms": 10,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 1000,
@@ -85,7 +96,10 @@ class Inflow:
         self._unwell = unwell
         self.fetch_bytes = max(LEAST_FETCH_BYTES, min(FETCH_BYTES, ALL_FETCH_BYTES // max(1, partitions)))
         self._loop = asyncio.get_running_loop()
-        own = {"group.id": group, "max.partition.fetch.bytes": self.fetch_bytes}
+        wait_ms = min(MOST_WAIT_MS, max(LEAST_WAIT_MS, partitions // PARTITIONS_PER_MS))
+        own = {
+            "group.id": group, "max.partition.fetch.bytes": self.fetch_bytes, "fetch.wait.max.ms": wait_ms
+        }  # fmt: skip
         logger = logging.getLogger("streams.librdkafka")
         self._config = {**config, **SETTINGS, **own, "logger": logger}
         self._kafka = Consumer(self._config)
@@ -93,6 +107,7 @@ class Inflow:
         self._ready: dict[tuple[str, int], Backlog] = {}  #: those of which something lies here
         #: Those of which there will be something to hand out for a while, be they paused or not.
         self._supplied: set[tuple[str, int]] = set()
+        self._patient = Patient()
         #: Those that may be wanted. To ask for all, each time, would take a core where thousands lie here.
         self._candidates: set[tuple[str, int]] = set()
         self._came_at = self._all_at = 0.0  #: by the loop's clock
@@ -122,6 +137,7 @@ class Inflow:
         self._assignments += 1
         paused = [TopicPartition(*tp) for tp, lying in self._there.items() if lying.paused]
         self._there, self._ready, self._candidates, self._supplied = {}, {}, set(), set()
+        self._patient = Patient()
         if paused:  # it would stay paused when it is assigned again
             self._kafka.resume(paused)
         self._kafka.unassign()
@@ -157,6 +173,8 @@ class Inflow:
                 self._keep(self._kafka.consume(MOST_AT_ONCE, 0))
             if self._error is not None:
                 raise self._error
+            if due := self._patient.due(self._loop.time(), self._unwell()):
+                self._resume(due)
             found = self._hand_out_all(wanted)
             if found or (left := deadline - self._loop.time()) <= 0:
                 return found
@@ -192,11 +210,19 @@ class Inflow:
         if tp in self._supplied and len(lying.records) < (
             FEW_FOR_NOTHING if tp[0] in self._unwell() else FEW
         ):
-            self._supplied.discard(tp)
-            if lying.paused:
-                lying.paused = False
-                self._kafka.resume([TopicPartition(*tp)])
+            if not lying.paused:
+                self._supplied.discard(tp)
+            elif tp[0] in self._unwell():
+                self._patient.add(tp)
+            else:
+                self._resume([tp])
         return found  # type: ignore[return-value]
+
+    def _resume(self, paused: Sequence[tuple[str, int]]) -> None:
+        for tp in paused:
+            self._there[tp].paused = False
+        self._supplied.difference_update(paused)
+        self._kafka.resume([TopicPartition(*tp) for tp in paused])
 
     @property
     def _short(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.answers import Answer, Outcome, outcome_of
 from connectors.base import Request
+from streams.http.pool import WATCH_S
 from streams.request import Client
 from tests.flow import sockets
 from tests.flow.sockets import OK, answers, post, serving, until
@@ -206,6 +207,20 @@ async def test_cancelling_ends_the_request() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await until(lambda: peer.open == 0)
+    await client.close()
+
+
+async def test_those_that_run_out_of_time_together_do_not_all_end_in_one_moment() -> None:
+    client, ends = Client(timeout_s=0.3, allow_private=True), list[float]()
+
+    async def send(peer: sockets.Peer) -> str:
+        answer = await client.send(post(peer))
+        ends.append(asyncio.get_running_loop().time())
+        return answer.code
+
+    async with serving(sockets.hangs) as peer:
+        assert set(await asyncio.gather(*[send(peer) for _ in range(40)])) == {"ESOCKETTIMEDOUT"}
+    assert max(ends) - min(ends) > 39 * 0.8 * WATCH_S  # a timer may be early by what the loop's clock is late
     await client.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
-from streams import inflow
+from streams import backlog, inflow
 from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, MOST
 from streams.inflow import MOST_AT_ONCE, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
@@ -386,7 +386,34 @@ async def test_of_a_destination_that_takes_nothing_little_is_plenty(
 
     source.look_again(ONE)
     assert len((await taken(source, [ONE]))[ONE]) == ENOUGH_FOR_NOTHING
+    assert await taken(source) == {}
     assert kafka.calls == [("pause", [ONE]), ("resume", [ONE])]
+
+
+async def test_of_those_that_take_nothing_a_few_partitions_at_a_time_go_on(
+    source: Inflow, kafka: Librdkafka, unwell: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "APART_S", 3600)
+    dead = [("deliver.one", number) for number in range(50)]
+    unwell.add("deliver.one")
+    await source.begin([*dead, TWO])
+    for tp in dead:
+        kafka.arrive(*records(tp, *range(ENOUGH_FOR_NOTHING)))
+    await read_in(source)
+    assert len(kafka.paused) == 50
+
+    # When nothing is left of any
+    for tp in dead:
+        source.look_again(tp)
+    assert set(await all_taken(source, dead)) == set(dead)
+    assert await taken(source) == {}
+    assert len(kafka.paused) == 50 - 3
+
+    # When it takes something, the others go on at once
+    unwell.clear()
+    monkeypatch.setattr(source._patient, "_at", 0.0)
+    assert await taken(source) == {}
+    assert not kafka.paused
 
 
 async def test_a_partition_that_was_paused_is_not_when_it_is_given_again(
