@@ -180,7 +180,8 @@ class Pool:
         self._watch, self._watch_at = None, float("inf")
         now = time.monotonic()
         due = sorted([one for one in self._all if one.deadline <= now], key=attrgetter("deadline"))
-        for connection in due[: -(-len(due) // SHARE)]:
+        share = -(-len(due) // SHARE)
+        for connection in due[:share]:
             connection.expire()
         first = min((one.deadline for one in self._all), default=float("inf"))
         if first < float("inf"):
