@@ -56,6 +56,10 @@ class Patient:
         """Little lies here of this one; it waits for its turn, or until its destination takes something."""
         self._waiting[tp] = None
 
+    def leave(self, tp: tuple[str, int]) -> None:
+        """It goes on already."""
+        self._waiting.pop(tp, None)
+
     def due(self, now: float, unwell: Set[str]) -> list[tuple[str, int]]:
         """Those that go on now, and wait no longer; `unwell` are the topics of such destinations."""
         if not self._waiting or now < self._at:

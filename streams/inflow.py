@@ -215,6 +215,7 @@ class Inflow:
             elif tp[0] in self._unwell():
                 self._patient.add(tp)
             else:
+                self._patient.leave(tp)
                 self._resume([tp])
         return found  # type: ignore[return-value]
 

@@ -65,7 +65,7 @@ class Client:
         self._closed = False
 
     async def send(self, request: Request) -> Answer:
-        """Send one request and wait for its end, `timeout_s` at most.
+        """Send one request and wait for its end, `timeout_s` at most, half a second more where many end so.
 
         Raises:
             CancelledError: the caller was cancelled. The connection is closed; what was written of the

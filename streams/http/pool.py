@@ -23,9 +23,9 @@ IDLE_S = 4.0
 #: there is: a timer for each would cost more, for hardly any is ever due.
 WATCH_S = 0.01
 #: Of requests that run out of time together (a far end that is mute has as many as it has slots) a share at
-#: each look, at least one: 50 within half a second. All at once, of a few such ends, they kept a worker from
-#: all else for a tenth of a second and more.
-SHARE = 50
+#: each look, at least one, and whatever is late by LATEST_S. All at once, of a few such ends, they kept a
+#: worker from all else for a tenth of a second and more.
+SHARE, LATEST_S = 50, 0.5
 #: So many connections are made at once.
 FEW = 4
 #: The share of its time that a request waits for one that is let go of. Then it connects whatever others do:
@@ -180,7 +180,8 @@ class Pool:
         self._watch, self._watch_at = None, float("inf")
         now = time.monotonic()
         due = sorted([one for one in self._all if one.deadline <= now], key=attrgetter("deadline"))
-        share = -(-len(due) // SHARE)
+        late = sum([one.deadline <= now - LATEST_S for one in due])
+        share = max(late, -(-len(due) // SHARE))
         for connection in due[:share]:
             connection.expire()
         first = min((one.deadline for one in self._all), default=float("inf"))

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.answers import Answer, Outcome, outcome_of
 from connectors.base import Request
+from streams.http import pool
 from streams.http.pool import WATCH_S
 from streams.request import Client
 from tests.flow import sockets
@@ -221,6 +222,17 @@ async def test_those_that_run_out_of_time_together_do_not_all_end_in_one_moment(
     async with serving(sockets.hangs) as peer:
         assert set(await asyncio.gather(*[send(peer) for _ in range(40)])) == {"ESOCKETTIMEDOUT"}
     assert max(ends) - min(ends) > 39 * 0.8 * WATCH_S  # a timer may be early by what the loop's clock is late
+    await client.close()
+
+
+async def test_however_many_run_out_of_time_those_that_are_late_all_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "LATEST_S", 0.0)
+    monkeypatch.setattr(pool, "WATCH_S", 1.0)  # one by one, they would take 40 s
+    client = Client(timeout_s=0.3, allow_private=True)
+    async with serving(sockets.hangs) as peer, asyncio.timeout(20):
+        await asyncio.gather(*[client.send(post(peer)) for _ in range(40)])
     await client.close()
 
 

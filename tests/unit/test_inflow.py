@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
 from streams import backlog, inflow
-from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, MOST
+from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, FEW_FOR_NOTHING, MOST
 from streams.inflow import MOST_AT_ONCE, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
 
@@ -414,6 +414,28 @@ async def test_of_those_that_take_nothing_a_few_partitions_at_a_time_go_on(
     monkeypatch.setattr(source._patient, "_at", 0.0)
     assert await taken(source) == {}
     assert not kafka.paused
+
+
+async def test_one_that_goes_on_as_its_destination_is_well_does_not_wait_for_its_turn_as_well(
+    source: Inflow, kafka: Librdkafka, unwell: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given one that waits for its turn, of which some is left
+    await source.begin(BOTH)
+    unwell.add(ONE[0])
+    kafka.arrive(*records(ONE, *range(MOST + FEW_FOR_NOTHING - 1)))
+    await read_in(source)
+    monkeypatch.setattr(source._patient, "_at", float("inf"))
+    source.look_again(ONE)
+    assert len((await taken(source, [ONE]))[ONE]) == MOST
+
+    # When its destination is well, the rest is taken, and then there is plenty
+    unwell.clear()
+    assert len((await taken(source, [ONE]))[ONE]) == FEW_FOR_NOTHING - 1
+    kafka.arrive(*records(ONE, *range(ENOUGH)))
+    await read_in(source)
+    monkeypatch.setattr(source._patient, "_at", 0.0)
+    await read_in(source)
+    assert kafka.calls == [("pause", [ONE]), ("resume", [ONE]), ("pause", [ONE])]
 
 
 async def test_a_partition_that_was_paused_is_not_when_it_is_given_again(
