@@ -19,6 +19,8 @@ RATE = 25
 #: How long there are events for the healthy one alone; how long for all, and then the dead ones go on until
 #: their last event has been given up; how long at first nothing counts. Seconds.
 ALONE_S, BESIDE_S, WARM_UP_S = 6.0, 5.0, 4.0
+#: How long that may take: 125 events for each, several attempts, about ten a second (streams/health.py).
+GIVEN_UP_S = 150.0
 DEAD_TYPES = ("group",)
 DEAD = (
     Role("black-hole", ((1, ("hang",)),), DEAD_TYPES, in_flight=150),
@@ -57,7 +59,7 @@ class Isolation(Alone):
             for _ in range(int(ALONE_S)):
                 _given_up(stage)  # alone, too: looking must not be what makes the difference
             self._trouble(stage, turn)
-            stage.wait("the dead ones' events are given up", lambda: _given_up(stage))
+            stage.wait("the dead ones' events are given up", lambda: _given_up(stage), GIVEN_UP_S)
             turn += 1
             busiest = max(float(stage.figures.get(LOAD, 0)), os.getloadavg()[0])
             stage.figures[LOAD] = round(busiest, 1)
