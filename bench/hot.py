@@ -27,14 +27,13 @@ from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
 from streams.destinations import Audience, configured
 from streams.express import Express
-from streams.flight import Batch, Partition
+from streams.flight import Batch, Partition, Record
 from streams.headers import Source, Tracking
 from streams.health import Health
 from streams.letters import Letters
 from streams.masking import Masking
 from streams.producer import Outgoing, Producer
 from streams.route import Router
-from streams.scan import Fetched
 from streams.settle import Settler
 from streams.slots import Slots
 from streams.topics import Names
@@ -166,6 +165,7 @@ def _simple() -> dict[str, Scene]:
 
     return {
         "decode": _often(lambda: decoder.decode(value)),
+        "outline": _often(lambda: decoder.outline(value)),
         "headers.write": _often(lambda: headers.write(TRACKING)),
         "headers.read": _often(lambda: headers.read(known, TRACKING.destination)),
         "item": _often(lambda: bound.item(event)),
@@ -183,9 +183,9 @@ def _often(work: Callable[[], object]) -> Scene:
     return scene
 
 
-def _records(topic: str, first: int, *, routed: bool) -> list[Fetched]:
+def _records(topic: str, first: int, *, routed: bool) -> list[Record]:
     return [
-        Fetched(
+        Record(
             topic, 0, number, 0, events.key(number), events.value(number),
             events.routed_headers(TASK.inbound, number) if routed else (),
         )

@@ -20,11 +20,13 @@ import orjson
 
 from streams.decoding import datum
 from streams.decoding.event import FREE_FORM, normalise
+from streams.decoding.outline import Outline, outline
 from streams.decoding.registry import Registered, Registry, RegistryUnavailable, SchemaMissing
 from streams.decoding.undecodable import Reason, Undecodable
 
 __all__ = [
     "Decoder",
+    "Outline",
     "Reason",
     "RegistryUnavailable",
     "Undecodable",
@@ -76,6 +78,20 @@ class Decoder:
             raise
         except Exception as error:  # MemoryError and RecursionError are among these
             raise Undecodable(Reason.UNEXPECTED, type(error).__name__) from None
+
+    def outline(self, value: bytes | None) -> Outline:
+        """What decides who gets an event. The rest is only checked, and but for this: a number that no double
+        holds (1e400) passes, and is found by whoever decodes the event for a destination.
+
+        Raises:
+            Undecodable, RegistryUnavailable: as `decode`.
+        """
+        if value and value[0] == _BRACE and len(value) <= self._max_bytes and _opened(value) <= DEEPEST:
+            found = outline(value)
+            if found is not None:
+                return found
+        event = self.decode(value)
+        return Outline(event["type"], event.get("messageId"), event.get("integrations"))
 
     async def prepare(self, values: Iterable[bytes | None]) -> None:
         """Fetch, off the event loop, every schema that decoding these values will need.

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from streams import attempts, headers
 from streams.attempts import Attempt, Outcome
+from streams.flight import Record
 from streams.headers import Death, Source, Tracking
 from streams.letters import Letters
 from streams.producer import Outgoing
-from streams.scan import Fetched, Scanner
+from streams.scan import Scanner
 from streams.topics import Names
 
 #: Records brought back together.
@@ -27,7 +28,7 @@ class DeadLetter:
     """One record of the dlq."""
 
     at: Source  #: its own place in the dlq
-    record: Fetched
+    record: Record
     death: Death
     source: Source
     tracking: Tracking | None  #: None where the event could not be read: it has no destination
@@ -81,7 +82,7 @@ def _brought_back(scanner: Scanner, names: Names) -> set[str]:
     return found
 
 
-def _letter(record: Fetched) -> DeadLetter | None:
+def _letter(record: Record) -> DeadLetter | None:
     at = Source(record.topic, record.partition, record.offset)
     try:
         death = headers.read_death(record.headers)

@@ -88,13 +88,12 @@ class Audience:
             _indexes(one.name for one in self.destinations),
         )
 
-    def decide(self, event: Mapping[str, Any]) -> Sequence[Rule | None]:
+    def decide(self, event_type: str, integrations: Mapping[str, Any] | None = None) -> Sequence[Rule | None]:
         """For each destination, in order: None if the event goes there, else the rule that keeps it back.
 
-        The event is a decoded one: its type is one of the six, its integrations a dict if there are any.
+        `event_type` is one of the six, `integrations` what the event says of itself.
         """
-        rules = self._by_type[event["type"]]
-        integrations = event.get("integrations")
+        rules = self._by_type[event_type]
         return self._narrowed(rules, integrations) if integrations else rules
 
     def _narrowed(

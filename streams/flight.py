@@ -11,30 +11,29 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from streams.standing import ALWAYS, Standing
 
 
-class Record(Protocol):
-    """One fetched Kafka record: as `streams.scan.Fetched` has it."""
+class Record:
+    """A Kafka record as it was read."""
 
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int:
-        """Epoch ms."""
+    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "topic", "value")
 
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]],
+    ) -> None:
+        self.topic, self.partition, self.offset = topic, partition, offset
+        self.timestamp = timestamp  #: epoch ms
+        self.key, self.value, self.headers = key, value, headers
 
 
 class Partition(NamedTuple):

@@ -5,11 +5,12 @@ aiokafka has one request per broker under way, leaves out of it whatever was han
 walks through every partition and every record in Python, on a thread that contends with the event loop for
 the interpreter (docs/decisions.md, "Who fetches"). librdkafka does all of that in C, on threads of its own.
 
-What is read lies here, by partition, until the window of its partition has room. While some of every
-partition lies here, nothing is taken from librdkafka, which then fetches no more. So that one destination's
-backlog neither fills memory nor stands before another's records, a partition of which enough lies here is
-paused at librdkafka as soon as another runs short. That throws away what librdkafka has of it, and a broker
-of which all is paused is asked again only up to a second after a resume: so not all are ever paused.
+What is read lies here, by partition, until the window of its partition has room (`streams.backlog`). While
+some of every partition lies here, nothing is taken from librdkafka, which then fetches no more. So that one
+destination's backlog neither fills memory nor stands before another's records, a partition of which enough
+lies here is paused at librdkafka when another runs short. That throws away what librdkafka has of it, so what
+has been fetched is taken first; and a broker of which all is paused is asked again only up to a second after
+a resume, so not all are ever paused.
 
 Nobody waits in librdkafka: confluent-kafka lets one thread at a time use a consumer, and whoever else calls
 it stands still meanwhile. So the event loop looks every few milliseconds.
@@ -22,18 +23,9 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.backlog import (
-    ENOUGH,
-    ENOUGH_FOR_NOTHING,
-    FEW,
-    FEW_FOR_NOTHING,
-    MOST,
-    SUPPLIED,
-    Backlog,
-    Patient,
-)
+from streams.backlog import MOST, Backlogs, Place
 from streams.flight import Partition, Record
-from streams.scan import Fetched, patiently
+from streams.scan import patiently, record_of
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +33,8 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 1000
 #: Bytes of one fetch from one partition: at most, at least, and for all partitions together.
 FETCH_BYTES, LEAST_FETCH_BYTES, ALL_FETCH_BYTES = 256 * 1024, 16 * 1024, 64 * 1024 * 1024
+#: A partition of which the bytes of so many fetches lie here has plenty.
+PLENTY_OF_FETCHES = 4
 #: How long a broker that has nothing for us may take to say so: 1 ms for so many partitions, within these.
 #: Each request names them all, which takes 4 ms where there are a thousand; and a partition that was paused
 #: is not in the request that is under way when it goes on.
@@ -103,13 +97,9 @@ class Inflow:
         logger = logging.getLogger("streams.librdkafka")
         self._config = {**config, **SETTINGS, **own, "logger": logger}
         self._kafka = Consumer(self._config)
-        self._there: dict[tuple[str, int], Backlog] = {}  #: every partition that is read
-        self._ready: dict[tuple[str, int], Backlog] = {}  #: those of which something lies here
-        #: Those of which there will be something to hand out for a while, be they paused or not.
-        self._supplied: set[tuple[str, int]] = set()
-        self._patient = Patient()
+        self._lying = Backlogs((), 0)
         #: Those that may be wanted. To ask for all, each time, would take a core where thousands lie here.
-        self._candidates: set[tuple[str, int]] = set()
+        self._candidates: set[Place] = set()
         self._came_at = self._all_at = 0.0  #: by the loop's clock
         self._waiter: asyncio.Future[None] | None = None
         self._error: KafkaException | None = None
@@ -128,18 +118,15 @@ class Inflow:
         committed = await asyncio.to_thread(self._committed, wanted) if wanted else {}
         if assignment == self._assignments and wanted:
             starts = {(tp.topic, tp.partition): OFFSET_BEGINNING for tp in wanted} | committed
-            self._there = {tp: Backlog() for tp in starts}
+            self._lying = Backlogs(starts, PLENTY_OF_FETCHES * self.fetch_bytes)
             self._kafka.assign([TopicPartition(*tp, offset) for tp, offset in starts.items()])
         return committed
 
     def end(self) -> None:
         """Read nothing more, and forget what lies here."""
         self._assignments += 1
-        paused = [TopicPartition(*tp) for tp, lying in self._there.items() if lying.paused]
-        self._there, self._ready, self._candidates, self._supplied = {}, {}, set(), set()
-        self._patient = Patient()
-        if paused:  # it would stay paused when it is assigned again
-            self._kafka.resume(paused)
+        self._resume(self._lying.paused)  # they would stay paused when they are assigned again
+        self._lying, self._candidates = Backlogs((), 0), set()
         self._kafka.unassign()
         self._wake()
 
@@ -169,12 +156,11 @@ class Inflow:
         """
         deadline, assignment = self._loop.time() + timeout, self._assignments
         while True:
-            if self._short:
+            if self._lying.short:
                 self._keep(self._kafka.consume(MOST_AT_ONCE, 0))
             if self._error is not None:
                 raise self._error
-            if due := self._patient.due(self._loop.time(), self._unwell()):
-                self._resume(due)
+            self._resume(self._lying.due(self._loop.time(), self._unwell()))
             found = self._hand_out_all(wanted)
             if found or (left := deadline - self._loop.time()) <= 0:
                 return found
@@ -184,7 +170,7 @@ class Inflow:
 
     def look_again(self, tp: tuple[str, int]) -> None:
         """The window of a partition has room: what lies here of it may be wanted."""
-        if tp in self._ready:
+        if tp in self._lying.ready:
             self._candidates.add(tp)
             self._wake()
 
@@ -196,39 +182,21 @@ class Inflow:
         now = self._loop.time()
         if now > self._all_at + ALL_S:
             self._all_at = now
-            self._candidates.update(self._ready)
+            self._candidates.update(self._lying.ready)
         candidates, self._candidates = self._candidates, set()
         return {Partition(*tp): self._hand_out(tp) for tp in candidates if tp in wanted}
 
-    def _hand_out(self, tp: tuple[str, int]) -> list[Record]:
-        lying = self._ready[tp]
-        found = lying.cut()
-        if lying.records:
+    def _hand_out(self, tp: Place) -> list[Record]:
+        found, resumed = self._lying.cut(tp, self._unwell())
+        if tp in self._lying.ready:
             self._candidates.add(tp)
-        else:
-            del self._ready[tp]
-        if tp in self._supplied and len(lying.records) < (
-            FEW_FOR_NOTHING if tp[0] in self._unwell() else FEW
-        ):
-            if not lying.paused:
-                self._supplied.discard(tp)
-            elif tp[0] in self._unwell():
-                self._patient.add(tp)
-            else:
-                self._patient.leave(tp)
-                self._resume([tp])
-        return found  # type: ignore[return-value]
+        if resumed:
+            self._resume([tp])
+        return found
 
-    def _resume(self, paused: Sequence[tuple[str, int]]) -> None:
-        for tp in paused:
-            self._there[tp].paused = False
-        self._supplied.difference_update(paused)
-        self._kafka.resume([TopicPartition(*tp) for tp in paused])
-
-    @property
-    def _short(self) -> bool:
-        """Whether there is one of which too little lies here. Without any, errors and logs may still come."""
-        return not self._there or len(self._supplied) < len(self._there)
+    def _resume(self, paused: Sequence[Place]) -> None:
+        if paused:
+            self._kafka.resume([TopicPartition(*tp) for tp in paused])
 
     @property
     def _interval(self) -> float:
@@ -244,39 +212,17 @@ class Inflow:
             timer.cancel()
 
     def _keep(self, messages: Sequence[Message]) -> None:
-        if not messages:
-            return
-        self._came_at = self._loop.time()
-        touched: dict[tuple[str, int], Backlog] = {}
-        for message in messages:
-            if message.error() is not None:
-                self._failed(message)
-                continue
-            record = Fetched.of(message)
-            tp = record.topic, record.partition
-            lying = self._there.get(tp)
-            if lying is None:
-                continue  # of an assignment before
-            lying.add(record)
-            touched[tp] = lying
-        self._ready.update(touched)
-        self._candidates.update(touched)
-        self._pause(touched)
-
-    def _pause(self, touched: Mapping[tuple[str, int], Backlog]) -> None:
-        """Have no more fetched of what lies here in plenty, while there is less of another."""
-        most, unwell = 4 * self.fetch_bytes, self._unwell()
-        plenty = []
-        for tp, lying in touched.items():
-            enough = ENOUGH_FOR_NOTHING if tp[0] in unwell else ENOUGH
-            share = max(len(lying.records) / enough, lying.bytes / most)
-            if share >= SUPPLIED:
-                self._supplied.add(tp)
-            if share >= 1 and not lying.paused:
-                plenty.append(tp)
-        if plenty and self._short:
-            for tp in plenty:
-                touched[tp].paused = True
+        """Take these in, and pause what there is plenty of."""
+        if messages:
+            self._came_at = self._loop.time()
+            records = []
+            for message in messages:
+                if message.error() is None:
+                    records.append(record_of(message))
+                else:
+                    self._failed(message)
+            self._candidates |= self._lying.keep(records, self._unwell())
+        if plenty := self._lying.pause(all_taken=len(messages) < MOST_AT_ONCE):
             self._kafka.pause([TopicPartition(*tp) for tp in plenty])
 
     def _failed(self, message: Message) -> None:

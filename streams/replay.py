@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from streams import failpoints
-from streams.flight import Partition
+from streams.flight import Partition, Record
 from streams.records import readable
 from streams.route import Router
-from streams.scan import Fetched, Offsets, Scanner
+from streams.scan import Offsets, Scanner
 from streams.topics import Names
 
 #: Records written together.
@@ -93,10 +93,10 @@ class Replay:
             await asyncio.sleep(max(0.0, began + count / self.job.rate - time.monotonic()))
         return count
 
-    def _chunks(self, what: Stretch) -> Iterator[list[Fetched]]:
+    def _chunks(self, what: Stretch) -> Iterator[list[Record]]:
         """Records of one partition each, in order, at most CHUNK together."""
         for records in self.scanner.read(what.starts, what.ends):
-            by_partition: dict[int, list[Fetched]] = {}
+            by_partition: dict[int, list[Record]] = {}
             for record in records:
                 by_partition.setdefault(record.partition, []).append(record)
             for of_one in by_partition.values():

@@ -128,20 +128,20 @@ class Router:
         for record in records:
             offset = record.offset
             try:
-                event = self._decoder.decode(record.value)
+                event = self._decoder.outline(record.value)
             except Undecodable as fault:
                 lanes["", fault.reason].append(offset)
                 if replay is None:  # the dlq has had it since it was first read
                     dead.append(self._dead(record, fault))
                 continue
-            decided = tuple(self._audience.decide(event))
+            decided = tuple(self._audience.decide(event.type, event.integrations))
             some = alike.get(decided)
             if some is None:
                 some = alike[decided] = self._alike(decided, only)
             some.offsets.append(offset)
             source = f"{place}/{offset}"
             # The producer's messageId; without one the event's own place, which is as unique and as stable.
-            known = headers.shared(event.get("messageId") or source, source, replay)
+            known = headers.shared(event.message_id or source, source, replay)
             if record.headers:
                 known = [*headers.own(record.headers), *known]
             # As Content(...), whose own __new__ is not compiled.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.flight import Partition
+from streams.flight import Partition, Record
 from streams.settings import Settings
 
 #: Gives up when the broker answers nothing for this long.
@@ -52,24 +52,12 @@ def patiently(ask: Callable[[], T]) -> T:
         time.sleep(0.2)
 
 
-class Fetched(NamedTuple):
-    """A record as it was read, by a scan or by a worker."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-
-    @classmethod
-    def of(cls, message: Message) -> "Fetched":
-        # As cls(...), whose own __new__ is not compiled.
-        return tuple.__new__(cls, (
-            message.topic(), message.partition(), message.offset(), message.timestamp()[1],
-            message.key(), message.value(), _headers(message),
-        ))  # fmt: skip
+def record_of(message: Message) -> Record:
+    """A record as we have it, of what confluent-kafka gives."""
+    return Record(
+        message.topic(), message.partition(), message.offset(), message.timestamp()[1],
+        message.key(), message.value(), _headers(message),
+    )  # fmt: skip
 
 
 def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:
@@ -177,14 +165,14 @@ class Scanner:
 
         return patiently(ask)
 
-    def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Fetched]]:
+    def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Record]]:
         """Every record from `starts` up to, not including, `ends`; in lists, each partition in order.
 
         Raises:
             KafkaException: the broker refuses, or answers nothing for TIMEOUT_S.
         """
         for messages in self.messages(starts, ends):
-            yield [Fetched.of(message) for message in messages]
+            yield [record_of(message) for message in messages]
 
     def messages(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]:
         """As `read`, but the client's own: whoever needs a part of each does not pay for the rest."""

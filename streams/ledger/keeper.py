@@ -24,7 +24,7 @@ from streams.ledger.extent import Extent
 from streams.ledger.inbound import Gaps
 from streams.ledger.moving import Moving
 from streams.records import Routed
-from streams.scan import Fetched, Scanner
+from streams.scan import Scanner, record_of
 from streams.settings import Settings
 from streams.topics import Names
 
@@ -150,7 +150,7 @@ class Keeper:
                 case self.names.dlq:
                     self._deaths(ledger, found)
                 case _:
-                    self._moving.add(tp, [Fetched.of(one) for one in found], found[-1].offset() + 1)
+                    self._moving.add(tp, [record_of(one) for one in found], found[-1].offset() + 1)
                     continue
             ledger.cursors[tp] = found[-1].offset() + 1
         for kind, offsets in attempts.take():
@@ -165,7 +165,7 @@ class Keeper:
             ledger.entries.note(routed, message.timestamp()[1])
 
     def _deaths(self, ledger: Ledger, messages: Sequence[Message]) -> None:
-        for record in map(Fetched.of, messages):
+        for record in map(record_of, messages):
             try:
                 tracking, death = headers.read(record.headers), headers.read_death(record.headers)
             except headers.Malformed:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from streams import headers
-from streams.flight import Partition
+from streams.flight import Partition, Record
 from streams.ledger.accounts import Account, Counted
 from streams.ledger.entries import Entries
-from streams.scan import Fetched
 
 
 @dataclass(slots=True)
@@ -60,7 +59,7 @@ class Moving:
         stretch.start, stretch.next = start, max(stretch.next, start)
         return stretch.next
 
-    def add(self, tp: Partition, records: Sequence[Fetched], read_to: int) -> None:
+    def add(self, tp: Partition, records: Sequence[Record], read_to: int) -> None:
         """Records from where `begin` said, in order, up to, not including, `read_to`."""
         stretch = self.stretches[tp]
         found: defaultdict[Account, list[int]] = defaultdict(list)

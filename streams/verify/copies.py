@@ -11,13 +11,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from streams.codec import Decoder
 from streams.decoding.undecodable import Undecodable
+from streams.flight import Record
 from streams.headers import Source
-from streams.scan import Fetched
 from streams.verify.cast import Planned
 
 
 def among(
-    records: Iterable[Fetched],
+    records: Iterable[Record],
     planned: Mapping[Source, Planned],
     others: Container[Source],
     unplaced: Sequence[Planned] = (),

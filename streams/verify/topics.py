@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from streams import attempts, commands, headers, records
 from streams.attempts import Attempt, Outcome
+from streams.flight import Record
 from streams.headers import Source, Tracking
 from streams.records import Routed
-from streams.scan import Fetched, Scanner
+from streams.scan import Scanner
 from streams.settings import Settings
 from streams.topics import Names
 from streams.verify.script import DELIVERED
@@ -30,7 +31,7 @@ class Way(NamedTuple):
 class Tracked(NamedTuple):
     """A record on a deliver or delay topic without its content, and what its headers say."""
 
-    record: Fetched
+    record: Record
     tracking: Tracking
 
 
@@ -40,7 +41,7 @@ class Topics:
 
     notes: list[Routed]
     attempts: list[Attempt]
-    dead: list[Fetched]
+    dead: list[Record]
     deliver: list[Tracked]
     delay: list[Tracked]
 
@@ -73,13 +74,13 @@ def read(settings: Settings) -> Topics:
         return Topics(
             list(records.readable(record.value for record in _all(scanner, names.routed))),
             list(attempts.readable(record.value for record in _all(scanner, names.attempts))),
-            [record._replace(value=None) for record in _all(scanner, names.dlq)],
+            [_light(record) for record in _all(scanner, names.dlq)],
             list(_tracked(scanner, names, *names.all_deliver)),
             list(_tracked(scanner, names, *names.all_delay)),
         )
 
 
-def inbound(settings: Settings) -> Iterator[Fetched]:
+def inbound(settings: Settings) -> Iterator[Record]:
     """All that is on the inbound topic."""
     with commands.scanner(settings) as scanner:
         yield from _all(scanner, settings.inbound.topic)
@@ -98,9 +99,15 @@ def by_way(attempts: list[Attempt]) -> Mapping[Way, list[Attempt]]:
     return found
 
 
-def _all(scanner: Scanner, *topics: str) -> Iterator[Fetched]:
+def _all(scanner: Scanner, *topics: str) -> Iterator[Record]:
     for chunk in scanner.read({}, scanner.ends(scanner.partitions(topics))):
         yield from chunk
+
+
+def _light(record: Record) -> Record:
+    """Without its value: there are many."""
+    record.value = None
+    return record
 
 
 def _tracked(scanner: Scanner, names: Names, *topics: str) -> Iterator[Tracked]:
@@ -108,12 +115,13 @@ def _tracked(scanner: Scanner, names: Names, *topics: str) -> Iterator[Tracked]:
     for record in _all(scanner, *topics):
         try:
             tracking = headers.read(record.headers, whose.get(record.topic))
-            yield Tracked(record._replace(value=None, headers=()), tracking)
         except headers.Malformed:
             continue
+        record.headers = ()
+        yield Tracked(_light(record), tracking)
 
 
-def _death(record: Fetched) -> tuple[Way, str]:
+def _death(record: Record) -> tuple[Way, str]:
     """Whose end a dlq record is; one that does not tell its source is its own."""
     own = Source(record.topic, record.partition, record.offset)
     try:

@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from streams import headers
-from streams.flight import Batch, Partition
+from streams.flight import Batch, Partition, Record
 from streams.headers import Source, Tracking
 from streams.letters import Letters
 from streams.producer import Outgoing, Refused
 from streams.retry import Policy
-from streams.scan import Fetched
 from streams.topics import Names
 
 NAMES = Names("t.", ("crm", "ads"), ("1s", "4s"))
@@ -42,19 +41,19 @@ class Post:
         return [record for record in self.sent if record.topic == topic]
 
 
-def record(topic: str, offset: int, value: bytes | None, own: Sequence[headers.Header] = ()) -> Fetched:
+def record(topic: str, offset: int, value: bytes | None, own: Sequence[headers.Header] = ()) -> Record:
     """A record of partition 0."""
-    return Fetched(topic, 0, offset, 0, None, value, own)
+    return Record(topic, 0, offset, 0, None, value, own)
 
 
-def tracked(topic: str, offset: int, value: bytes | None = b"{}", **tracking: Any) -> Fetched:
+def tracked(topic: str, offset: int, value: bytes | None = b"{}", **tracking: Any) -> Record:
     """A record of ours, of the event that was at the same offset of the inbound topic."""
     destination = tracking.pop("destination", "crm")
     known = Tracking(destination, f"e{offset}", Source("events", 0, offset), **tracking)
     return record(topic, offset, value, headers.write(known))
 
 
-def batch(*records: Fetched) -> Batch:
+def batch(*records: Record) -> Batch:
     return Batch(Partition(records[0].topic, records[0].partition), records)
 
 

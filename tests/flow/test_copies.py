@@ -15,11 +15,11 @@ from streams.config.sections import Limits, Network
 from streams.copies import Alike, shares
 from streams.destinations import Audience, Destination
 from streams.express import Express
+from streams.flight import Record
 from streams.packing import LARGEST, Content
 from streams.produce import Refusal
 from streams.records import Lane, Routed
 from streams.route import Router
-from streams.scan import Fetched
 from tests.flow.cluster import Cluster
 from tests.flow.post import NAMES, Post, batch, finished, until
 
@@ -35,9 +35,9 @@ def destination(name: str, *types: str) -> Destination:
 AUDIENCE = Audience([destination("crm", "track", "identify"), destination("ads", "track")])
 
 
-def event(offset: int, kind: str = "track", key: bytes | None = b"u1") -> Fetched:
+def event(offset: int, kind: str = "track", key: bytes | None = b"u1") -> Record:
     value = json.dumps({"type": kind, "messageId": f"e{offset}"}).encode()
-    return Fetched("events", 0, offset, 0, key, value, [("trace", b"%d" % offset)])
+    return Record("events", 0, offset, 0, key, value, [("trace", b"%d" % offset)])
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ async def test_what_the_express_gives_back_is_written_as_it_would_have_been(post
 
 async def test_what_is_large_goes_by_itself(post: Post) -> None:
     cluster = Cluster()
-    large = event(2)._replace(key=bytes(LARGEST))
+    large = event(2, key=bytes(LARGEST))
     await router(post, await by(cluster)).route([event(1), large, event(3)])
 
     assert cluster.logs == {f"{topic}/0": [event(1).value, event(3).value] for topic in (TO_ALL, TO_TRACKS)}
@@ -117,7 +117,8 @@ async def test_what_is_large_goes_by_itself(post: Post) -> None:
 
 async def test_what_can_not_be_packed_goes_by_itself(post: Post) -> None:
     cluster = Cluster()
-    odd = event(2)._replace(headers=[("\ud800", b"1")])  # no UTF-8: no client of ours reads such a name
+    odd = event(2)
+    odd.headers = [("\ud800", b"1")]  # no UTF-8: no client of ours reads such a name
     await router(post, await by(cluster)).route([odd])
 
     assert not cluster.requests
@@ -162,7 +163,7 @@ async def test_topics_of_different_sizes_have_each_key_in_one_place(post: Post) 
         assert sum(map(len, there)) == 20  # no key in two of them
 
 
-def pairs(records: list[Fetched]) -> list[tuple[bytes | None, bytes | None]]:
+def pairs(records: list[Record]) -> list[tuple[bytes | None, bytes | None]]:
     return [(record.value, record.key) for record in records]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from streams import delay, headers
 from streams.delay import Delay
-from streams.scan import Fetched
+from streams.flight import Record
 from streams.settle import Settler
 from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked, until
 
@@ -46,7 +46,7 @@ def room(post: Post, clock: Clock, draining: asyncio.Event, monkeypatch: pytest.
     return Delay(post.letters, settler, NAMES, POLICY, lambda: draining, clock)
 
 
-def due(topic: str, offset: int, in_ms: int, not_before_ms: int | None = None) -> Fetched:
+def due(topic: str, offset: int, in_ms: int, not_before_ms: int | None = None) -> Record:
     after = in_ms if not_before_ms is None else not_before_ms
     tier = NAMES.tiers[topic]
     return tracked(topic, offset, tier=tier, due_ms=NOON_MS + in_ms, not_before_ms=NOON_MS + after)

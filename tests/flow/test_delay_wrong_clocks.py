@@ -7,8 +7,8 @@ import pytest
 
 from streams import delay
 from streams.delay import Delay
+from streams.flight import Record
 from streams.producer import Outgoing
-from streams.scan import Fetched
 from streams.settle import Settler
 from tests.flow.post import NAMES, POLICY, Post, batch, until
 from tests.flow.test_delay import NOON_MS, SECOND, Clock, due, released
@@ -50,9 +50,11 @@ def room(post: Post, clock: Clock, brokers: Brokers, monkeypatch: pytest.MonkeyP
     return Delay(post.letters, settler, NAMES, POLICY, lambda: draining, clock, brokers)
 
 
-def stamped(offset: int, due_in_ms: int) -> Fetched:
+def stamped(offset: int, due_in_ms: int) -> Record:
     """A record that the broker wrote at noon, and whose writer meant another time."""
-    return due(SECOND, offset, due_in_ms)._replace(timestamp=NOON_MS)
+    record = due(SECOND, offset, due_in_ms)
+    record.timestamp = NOON_MS
+    return record
 
 
 async def test_with_a_clock_that_is_ahead_nothing_is_released_before_the_brokers_had_a_word(

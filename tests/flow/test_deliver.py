@@ -11,10 +11,9 @@ from connectors.base import Bound, Request
 from streams import attempts, dispatch, headers, health, settling
 from streams.codec import Decoder
 from streams.deliver import Delivery, Lane
-from streams.flight import Batch
+from streams.flight import Batch, Record
 from streams.health import Health
 from streams.masking import Masking
-from streams.scan import Fetched
 from streams.settle import Settler
 from streams.slots import Slots
 from tests.flow.post import NAMES, POLICY, Post, batch, finished, record, tracked, until
@@ -61,7 +60,7 @@ def delivering(bound: Bound, post: Post, there: Destination) -> Delivery:
     return Delivery({TOPIC: lane}, Decoder(), Settler(post.letters, NAMES, "w1"), POLICY)
 
 
-def events(count: int) -> list[Fetched]:
+def events(count: int) -> list[Record]:
     return [tracked(TOPIC, offset, EVENT) for offset in range(count)]
 
 

@@ -7,9 +7,9 @@ import pytest
 from streams import attempts, headers
 from streams.attempts import Outcome
 from streams.deadletters import CHUNK, DeadLetter, Redriven, redrive
+from streams.flight import Record
 from streams.headers import Death, Source, Tracking
 from streams.retry import Reason
-from streams.scan import Fetched
 from tests.flow.post import NAMES, Post
 
 DEATH = Death(Reason.TOO_LARGE, "MSG_SIZE_TOO_LARGE", "", 0)
@@ -24,7 +24,7 @@ def letter(number: int, destination: str | None = "crm", value: bytes | None = b
     place = next(PLACES)
     return DeadLetter(
         Source(NAMES.dlq, 0, place),
-        Fetched(NAMES.dlq, 0, place, 0, None, value, own),
+        Record(NAMES.dlq, 0, place, 0, None, value, own),
         DEATH,
         source,
         tracking,

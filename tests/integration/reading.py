@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from streams import attempts, headers, records
 from streams.attempts import Attempt, Outcome
+from streams.flight import Record
 from streams.headers import Source
-from streams.scan import Fetched, Scanner
+from streams.scan import Scanner
 from streams.settings import Settings
 from streams.topics import Names
 
@@ -26,7 +27,7 @@ class Reading:
         self.settings = settings
         self.names = Names.of(settings)
 
-    def records(self, topic: str) -> list[Fetched]:
+    def records(self, topic: str) -> list[Record]:
         """Everything on a topic, each partition in order."""
         scanner = Scanner(self.settings.kafka.confluent("test-scan"), f"{self.settings.kafka.prefix}test")
         try:
@@ -43,7 +44,7 @@ class Reading:
         ]
         return sorted(wanted, key=lambda one: one.started_ms)
 
-    def dead(self, source: Source | None = None, destination: str | None = None) -> list[Fetched]:
+    def dead(self, source: Source | None = None, destination: str | None = None) -> list[Record]:
         """The dlq's records; of one inbound record or destination only."""
         return [
             record
@@ -67,13 +68,13 @@ class Reading:
                     yield Way(source, lane.destination, note.replay), lane.rule
 
 
-def header(record: Fetched, name: str) -> str | None:
+def header(record: Record, name: str) -> str | None:
     """One of our headers, as text."""
     found = [value for key, value in record.headers if key == headers.PREFIX + name and value is not None]
     return found[-1].decode() if found else None
 
 
-def _way(record: Fetched) -> Way:
+def _way(record: Record) -> Way:
     source = headers.read_source(record.headers)
     return Way(source, header(record, "destination") or "", header(record, "replay"))
 
@@ -83,6 +84,6 @@ def _way_of(attempt: Attempt) -> Way:
     return Way(source, attempt.destination, attempt.replay)
 
 
-def _death(record: Fetched) -> str:
+def _death(record: Record) -> str:
     reason = header(record, "reason")
     return f"undecodable {header(record, 'error')}" if reason == "undecodable" else f"dead {reason}"

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from streams import headers
-from streams.flight import Partition
-from streams.scan import Fetched
+from streams.flight import Partition, Record
 from tests.integration.world import World
 
 
@@ -36,7 +35,7 @@ def in_hand(
     return count
 
 
-def _delivering(world: World) -> Iterator[tuple[str, Fetched]]:
+def _delivering(world: World) -> Iterator[tuple[str, Record]]:
     for name in world.names.destinations:
         for record in world.records(world.names.deliver(name)):
             yield name, record

@@ -39,7 +39,6 @@ NO_EVENTS: Mapping[str, tuple[bytes | None, str]] = {
     "an array": (b'[{"type":"track"}]', "unsupported-format"),
     "half an object": (b'{"type":"track"', "not-json"),
     "not a number": (b'{"type":"track","properties":{"n":NaN}}', "not-json"),
-    "infinity": (b'{"type":"track","properties":{"n":1e400}}', "not-json"),
     "half a surrogate pair": (b'{"type":"track","messageId":"\\ud800"}', "not-json"),
     "a raw surrogate": (b'{"type":"track","event":"\xed\xa0\x80"}', "not-json"),
     "a nesting bomb": (b'{"type":"track","properties":' + b"[" * 300_000 + b"]" * 300_000, "too-deep"),
@@ -54,6 +53,9 @@ NO_EVENTS: Mapping[str, tuple[bytes | None, str]] = {
     "a schema id without a registry": (b"\x00\x00\x00\x00\x07datum", "unknown-schema"),
     "half a schema id": (b"\x00\x00", "corrupt-avro"),
 }
+
+#: An event for whoever only routes it.
+INFINITE = b'{"type":"track","messageId":"infinite","properties":{"n":1e400}}'
 
 #: Strange, but events.
 EVENTS: Mapping[str, tuple[bytes, dict[str, Any]]] = {
@@ -86,6 +88,9 @@ def sources(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for name, (bad, error) in NO_EVENTS.items():
             found[name] = w.send_bytes(bad, f"undecodable {error}", own=[("trace", b"1")], key=b"k")
             w.send(track(f"after {name}"), key=b"k")
+        [found["infinite"]] = w.produce(w.inbound, [INFINITE])
+        w.sources.append(found["infinite"])
+        w.expect(found["infinite"], "crm", "dead unmappable")
         for name, (value, place) in EVENTS.items():
             found[name] = w.send_as_written(value, **place)
             w.send(track(f"after {name}"))
@@ -104,6 +109,17 @@ def test_what_is_no_event_is_in_the_dlq_whole_with_its_reason(sources: Sent, nam
     assert header(record, "reason") == "undecodable"
     assert header(record, "error") == error
     assert header(record, "detail")
+
+
+def test_a_number_that_no_double_holds_is_refused_where_the_event_is_read_for_a_destination(
+    sources: Sent,
+) -> None:
+    w, found = sources
+    [record] = w.dead(found["infinite"])
+    assert record.value == INFINITE
+    assert (header(record, "reason"), header(record, "destination")) == ("unmappable", "crm")
+    assert "infinity" in (header(record, "detail") or "")
+    assert not w.there.arrivals("infinite")
 
 
 @pytest.mark.parametrize("name", EVENTS)

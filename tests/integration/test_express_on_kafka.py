@@ -17,9 +17,10 @@ from streams.config import configfile
 from streams.config.kafka import Connection
 from streams.demo.broker import LocalKafka
 from streams.express import Express
+from streams.flight import Record
 from streams.packing import Content, by_partition, pack
 from streams.producer import Outgoing, Producer
-from streams.scan import Fetched, Scanner
+from streams.scan import Scanner
 from streams.verify import kafkas, rights
 from streams.verify.cluster import Way
 from tests.broker import Broker
@@ -38,7 +39,7 @@ def create(servers: str, topics: list[str], **config: str) -> None:
         done.result(30)
 
 
-def read(servers: str, topic: str) -> list[Fetched]:
+def read(servers: str, topic: str) -> list[Record]:
     scanner = Scanner({"bootstrap.servers": servers}, "reading")
     try:
         return [one for some in scanner.read({}, scanner.ends(scanner.partitions([topic]))) for one in some]
@@ -46,7 +47,7 @@ def read(servers: str, topic: str) -> list[Fetched]:
         scanner.close()
 
 
-def keys(found: list[Fetched]) -> set[tuple[bytes | None, int]]:
+def keys(found: list[Record]) -> set[tuple[bytes | None, int]]:
     """Every key, and where it is."""
     return {(one.key, one.partition) for one in found}
 

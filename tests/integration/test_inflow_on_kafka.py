@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams import inflow
+from streams import backlog, inflow
 from streams.inflow import Inflow
 from tests.broker import Broker
 
@@ -45,14 +45,10 @@ def topic(broker: Broker, prefix: str) -> str:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is plenty, so that a partition is paused again and again."""
     Counting.paused = Counting.resumed = Counting.together = 0
-    for name, value in {
-        "MOST": 40,
-        "MOST_AT_ONCE": 100,
-        "ENOUGH": 120,
-        "FEW": 40,
-        "Consumer": Counting,
-    }.items():
-        monkeypatch.setattr(inflow, name, value)
+    monkeypatch.setattr(inflow, "Consumer", Counting)
+    monkeypatch.setattr(inflow, "MOST_AT_ONCE", 100)
+    for name, value in {"MOST": 40, "ENOUGH": 120, "FEW": 40, "FAR_TOO_MUCH": 1}.items():
+        monkeypatch.setattr(backlog, name, value)
 
 
 @asynccontextmanager

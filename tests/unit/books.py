@@ -5,7 +5,7 @@ from typing import Any
 
 from streams import headers
 from streams.attempts import Attempt, Outcome, encode
-from streams.flight import Partition
+from streams.flight import Partition, Record
 from streams.headers import Death, Source, Tracking
 from streams.ledger import sums
 from streams.ledger.accounts import Account
@@ -15,7 +15,6 @@ from streams.ledger.entries import Entries
 from streams.ledger.moving import Moving
 from streams.ledger.sums import Sums
 from streams.records import Routed
-from streams.scan import Fetched
 
 CRM = "crm"
 DLQ = "dlq"
@@ -30,9 +29,9 @@ def tracking(offset: int, **known: Any) -> Tracking:
     return Tracking(CRM, f"e{offset}", source(offset), **known)
 
 
-def record(of: Sequence[headers.Header], at: Source | None = None) -> Fetched:
+def record(of: Sequence[headers.Header], at: Source | None = None) -> Record:
     place = at or Source("t", 0, 0)
-    return Fetched(place.topic, place.partition, place.offset, 0, None, b"{}", of)
+    return Record(place.topic, place.partition, place.offset, 0, None, b"{}", of)
 
 
 def routed(

@@ -22,9 +22,9 @@ from bench.systems.distributary.system import config_of
 from streams import headers, settings
 from streams.codec import Decoder
 from streams.destinations import Audience, configured
+from streams.flight import Record
 from streams.letters import Letters
 from streams.route import Router
-from streams.scan import Fetched
 from streams.topics import Names
 from tests.flow.post import Post
 
@@ -63,7 +63,7 @@ async def test_what_is_preloaded_is_what_our_router_writes(tmp_path: Path) -> No
     known = settings.parse(json.dumps(config_of(task)), env={})
     post, names = Post(), Names.of(known)
     router = Router(Decoder(), Audience(configured(known)), Letters(post, names.dlq), names)
-    await router.route([Fetched(task.inbound, 3, 1, 0, events.key(7), events.value(7), ())])
+    await router.route([Record(task.inbound, 3, 1, 0, events.key(7), events.value(7), ())])
 
     [written] = post.on(task.deliver[0])
     assert written.value == events.value(7)

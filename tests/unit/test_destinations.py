@@ -34,10 +34,7 @@ INTEGRATIONS, TYPES, UNSUPPORTED = Rule.INTEGRATIONS, Rule.TYPES, Rule.UNSUPPORT
 
 def decided(kind: str, integrations: Any = None) -> list[Rule | None]:
     """What becomes of an event, for crm-hook, archive and analytics."""
-    event: dict[str, Any] = {"type": kind, "messageId": "evt-1"}
-    if integrations is not None:
-        event["integrations"] = integrations
-    return list(AUDIENCE.decide(event))
+    return list(AUDIENCE.decide(kind, integrations))
 
 
 # The configured destinations
@@ -120,7 +117,7 @@ def test_types_count_before_what_the_connector_takes() -> None:
     )
     audience = Audience(configured(settings.parse(text, env={})))
 
-    assert audience.decide({"type": "group"})[2] is TYPES
+    assert audience.decide("group")[2] is TYPES
 
 
 def test_deciding_leaves_nothing_behind() -> None:

@@ -1,12 +1,11 @@
 """Completion and commit of batches: only a finished prefix is ever committed."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.flight import Batch, Flight, Flights, Partition, Window
+from streams.flight import Batch, Flight, Flights, Partition, Record, Window
 
 TP = Partition("deliver.crm", 0)
 
@@ -15,8 +14,8 @@ def batch(*offsets: int) -> Batch:
     return Batch(TP, [record(offset) for offset in offsets])
 
 
-def record(offset: int) -> Any:
-    return SimpleNamespace(topic=TP.topic, partition=TP.partition, offset=offset, timestamp=0)
+def record(offset: int) -> Record:
+    return Record(*TP, offset, 0, None, None, ())
 
 
 def flight(*batches: Batch) -> Flight:

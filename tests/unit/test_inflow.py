@@ -10,7 +10,15 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
 from streams import backlog, inflow
-from streams.backlog import ENOUGH, ENOUGH_FOR_NOTHING, FEW, FEW_FOR_NOTHING, MOST
+from streams.backlog import (
+    ENOUGH,
+    ENOUGH_FOR_NOTHING,
+    FAR_TOO_MUCH,
+    FEW,
+    FEW_FOR_NOTHING,
+    MOST,
+    RECORD_BYTES,
+)
 from streams.inflow import MOST_AT_ONCE, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
 
@@ -308,14 +316,16 @@ async def test_a_partition_of_which_plenty_lies_here_is_paused_once_and_goes_on_
     # Given one whose window is full, and another's that is not
     kafka.arrive(*records(ONE, *range(2 * ENOUGH)), *records(TWO, *range(10)))
 
+    # Then it is paused, but not before all that was fetched has been taken: a pause would throw it away
     await read_in(given)
     assert kafka.calls == [("pause", [ONE])]
+    assert not kafka.arrived
     given.look_again(TWO)
     assert await taken(given, [TWO]) == {TWO: list(range(10))}
 
     # When it is taken, until little is left
     given.look_again(ONE)
-    lying, there = ENOUGH, []
+    lying, there = 2 * ENOUGH, []
     while lying >= FEW:
         assert kafka.calls == [("pause", [ONE])]
         there += (await taken(given, [ONE]))[ONE]
@@ -323,7 +333,46 @@ async def test_a_partition_of_which_plenty_lies_here_is_paused_once_and_goes_on_
 
     # Then it goes on, and nothing is missing
     assert kafka.calls == [("pause", [ONE]), ("resume", [ONE])]
-    assert there + (await all_taken(given, [ONE]))[ONE] == list(range(2 * ENOUGH))
+    assert there + (await all_taken(given, [ONE])).get(ONE, []) == list(range(2 * ENOUGH))
+
+
+async def test_a_partition_of_which_far_too_much_comes_is_paused_before_all_is_taken(
+    given: Inflow, kafka: Librdkafka
+) -> None:
+    kafka.arrive(*records(ONE, *range(2 * FAR_TOO_MUCH * ENOUGH)))
+
+    await read_in(given)
+    assert kafka.calls == [("pause", [ONE])]
+    assert len(kafka.arrived) == FAR_TOO_MUCH * ENOUGH
+    given.look_again(ONE)
+
+    assert await all_taken(given) == {ONE: list(range(2 * FAR_TOO_MUCH * ENOUGH))}
+
+
+async def test_when_too_much_lies_here_in_all_plenty_is_far_too_much(
+    given: Inflow, kafka: Librdkafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "ALL_BYTES", ENOUGH * RECORD_BYTES)
+    kafka.arrive(*records(ONE, *range(2 * ENOUGH)))
+
+    await read_in(given)
+    assert kafka.calls == [("pause", [ONE])]
+    assert len(kafka.arrived) == ENOUGH
+
+
+async def test_what_was_handed_out_is_not_paused_any_more(given: Inflow, kafka: Librdkafka) -> None:
+    # Given plenty of one, and so much of the other that nothing has to be paused
+    kafka.arrive(*records(TWO, *range(ENOUGH)), *records(ONE, *range(ENOUGH)))
+    await read_in(given)
+
+    # When it is taken, and the other runs short
+    given.look_again(TWO)
+    given.look_again(ONE)
+    there = await all_taken(given)
+    assert {tp: len(some) for tp, some in there.items()} == {ONE: ENOUGH, TWO: ENOUGH}
+    await read_in(given)
+
+    assert kafka.calls == []
 
 
 async def test_while_there_is_enough_of_all_nothing_more_is_taken_and_none_is_paused(
@@ -411,7 +460,7 @@ async def test_of_those_that_take_nothing_a_few_partitions_at_a_time_go_on(
 
     # When it takes something, the others go on at once
     unwell.clear()
-    monkeypatch.setattr(source._patient, "_at", 0.0)
+    monkeypatch.setattr(source._lying._patient, "_at", 0.0)
     assert await taken(source) == {}
     assert not kafka.paused
 
@@ -424,7 +473,7 @@ async def test_one_that_goes_on_as_its_destination_is_well_does_not_wait_for_its
     unwell.add(ONE[0])
     kafka.arrive(*records(ONE, *range(MOST + FEW_FOR_NOTHING - 1)))
     await read_in(source)
-    monkeypatch.setattr(source._patient, "_at", float("inf"))
+    monkeypatch.setattr(source._lying._patient, "_at", float("inf"))
     source.look_again(ONE)
     assert len((await taken(source, [ONE]))[ONE]) == MOST
 
@@ -433,7 +482,7 @@ async def test_one_that_goes_on_as_its_destination_is_well_does_not_wait_for_its
     assert len((await taken(source, [ONE]))[ONE]) == FEW_FOR_NOTHING - 1
     kafka.arrive(*records(ONE, *range(ENOUGH)))
     await read_in(source)
-    monkeypatch.setattr(source._patient, "_at", 0.0)
+    monkeypatch.setattr(source._lying._patient, "_at", 0.0)
     await read_in(source)
     assert kafka.calls == [("pause", [ONE]), ("resume", [ONE]), ("pause", [ONE])]
 

@@ -10,8 +10,7 @@ from streams import dispatch
 from streams import settling as settling_room
 from streams.clock import steady
 from streams.dispatch import Tasks
-from streams.flight import Batch, Partition
-from streams.scan import Fetched
+from streams.flight import Batch, Partition, Record
 from streams.settle import Stray
 from streams.settling import Ended, Settling
 from streams.standing import Standing
@@ -50,7 +49,7 @@ def settling(settler: Settler) -> Settling:
 
 
 def batch(topic: str, count: int, standing: Standing | None = None) -> Batch:
-    records = [Fetched(topic, 0, offset, 0, None, b"{}", ()) for offset in range(count)]
+    records = [Record(topic, 0, offset, 0, None, b"{}", ()) for offset in range(count)]
     made = Batch(Partition(topic, 0), records, *[standing] if standing else [])
     made.begin(count)
     return made

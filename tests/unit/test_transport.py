@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Container, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import faust
@@ -17,7 +16,7 @@ from faust.types import TP
 
 from streams import transport
 from streams.clock import steady
-from streams.flight import Partition, Window
+from streams.flight import Partition, Record, Window
 
 Make = Callable[..., Any]
 ONE, TWO = TP("deliver.one", 0), TP("delay.1m", 0)
@@ -69,19 +68,8 @@ def new_consumer(cls: type) -> Any:
     return consumer
 
 
-def records(tp: TP, *offsets: int) -> list[Any]:
-    return [
-        SimpleNamespace(
-            topic=tp.topic,
-            partition=tp.partition,
-            offset=offset,
-            timestamp=0,
-            key=None,
-            value=b"{}",
-            headers=(),
-        )
-        for offset in offsets
-    ]
+def records(tp: TP, *offsets: int) -> list[Record]:
+    return [Record(tp.topic, tp.partition, offset, 0, None, b"{}", ()) for offset in offsets]
 
 
 def feed(consumer: Any, *fetches: dict[TP, list[Any]]) -> None:

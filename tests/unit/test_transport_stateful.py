@@ -7,7 +7,6 @@ who owns them, what is committed. Time is virtual.
 import asyncio
 from collections import defaultdict
 from collections.abc import Container
-from types import SimpleNamespace
 from typing import Any
 
 import faust
@@ -21,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from streams import standing, transport
 from streams.dispatch import Dispatcher, Tasks, until_done
-from streams.flight import Batch, Partition, Window
+from streams.flight import Batch, Partition, Record, Window
 from tests.unit.virtual import VirtualLoop
 
 PARTITIONS = (TP("deliver.one", 0), TP("deliver.one", 1), TP("delay.1m", 0))
@@ -51,13 +50,10 @@ class Kafka:
         self.ours: set[TP] = set()
         self.finished: defaultdict[TP, set[int]] = defaultdict(set)
 
-    def there(self, tp: TP, count: int) -> list[Any]:
+    def there(self, tp: TP, count: int) -> list[Record]:
         """The next records from our position on."""
         offsets = [offset for offset in OFFSETS if offset >= self.position[tp]][:count]
-        return [
-            SimpleNamespace(topic=tp.topic, partition=tp.partition, offset=offset, timestamp=0)
-            for offset in offsets
-        ]
+        return [Record(tp.topic, tp.partition, offset, 0, None, None, ()) for offset in offsets]
 
     def commit(self, offsets: dict[TP, int]) -> None:
         for tp, offset in offsets.items():

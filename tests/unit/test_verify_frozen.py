@@ -2,9 +2,8 @@
 
 import pytest
 
-from streams.flight import Partition
+from streams.flight import Partition, Record
 from streams.headers import Source, Tracking
-from streams.scan import Fetched
 from streams.verify import repeats
 from streams.verify.repeats import Strike
 from streams.verify.topics import Topics, Tracked
@@ -15,7 +14,7 @@ TOPICS = Topics(
     [], [], [],
     [
         Tracked(
-            Fetched(*DELIVER, number, 0, None, b"", ()),
+            Record(*DELIVER, number, 0, None, b"", ()),
             Tracking("crm", f"e{number}", Source("events", 0, number), 0),
         )
         for number in range(12)

@@ -3,10 +3,9 @@
 import pytest
 
 from streams.attempts import Attempt, Outcome
-from streams.flight import Partition
+from streams.flight import Partition, Record
 from streams.headers import Source, Tracking
 from streams.retry import Policy
-from streams.scan import Fetched
 from streams.verify import repeats, timing
 from streams.verify.destination import Arrival
 from streams.verify.repeats import Strike
@@ -111,7 +110,7 @@ def tracked(
 ) -> Tracked:
     """The record of event number N, which is at offset N of the inbound topic."""
     tracking = Tracking("crm", f"e{number}", Source("events", 0, number), tries, due_ms=due_ms)
-    return Tracked(Fetched(*place, offset, 0, None, b"", ()), tracking)
+    return Tracked(Record(*place, offset, 0, None, b"", ()), tracking)
 
 
 #: Ten events routed, in order; one of them waited, and is back.

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from streams.cli import app
 from streams.codec import encode_avro, encode_json
+from streams.flight import Record
 from streams.headers import Source
-from streams.scan import Fetched
 from streams.verify import copies, result, run
 from streams.verify.cast import Planned
 from streams.verify.faults.base import Scenario
@@ -140,7 +140,7 @@ def test_a_record_that_the_load_wrote_twice_is_expected_twice(encode: Callable[[
     planned = {Source("t", 0, n): Planned(f"e{n}", {}, {"crm": "delivered"}) for n in range(3)}
     event = {"type": "track", "event": "x", "userId": "u"}
     records = [
-        Fetched("t", partition, offset, 0, None, value, ())
+        Record("t", partition, offset, 0, None, value, ())
         for partition, offset, value in (
             (0, 1, encode({**event, "messageId": "e1"})),  # the place that is known
             (1, 9, encode({**event, "messageId": "e1"})),

@@ -14,7 +14,7 @@ from streams.verify import cast, latency, raw
 from streams.verify.cast import Planned
 from streams.verify.destination import Arrival
 from streams.verify.faults.base import Scenario
-from streams.verify.faults.strange import HEADERS, LARGEST, NAMES, NO_EVENTS, STRANGE, TIMES_MS
+from streams.verify.faults.strange import HEADERS, INFINITE, LARGEST, NAMES, NO_EVENTS, STRANGE, TIMES_MS
 from streams.verify.raw import Raw
 from streams.verify.script import Script
 from streams.verify.stage import Stage
@@ -62,6 +62,8 @@ class Poison(Scenario):
         for name, more in STRANGE.items():
             event = self._event(stage, f"{name}-{turn}")
             stage.write(_json(event)[:-1] + more + b"}", event)
+        event = self._event(stage, f"infinite-{turn}")
+        stage.write(_json(event)[:-1] + INFINITE + b"}", _dead(event, "unmappable"))
         for name, key in {"no key": None, "key of bytes": b"\xff\x00", "long key": b"k" * 50_000}.items():
             event = self._event(stage, f"{name}-{turn}")
             stage.write(_json(event), event, key=key)
@@ -84,17 +86,17 @@ class Poison(Scenario):
         chance = random.Random(id)  # noqa: S311 - what can be compressed is not too large
         noise = chance.choices(string.ascii_letters + string.digits, k=LARGEST - bare)
         event = self._event(stage, id, context={"noise": "".join(noise)})
-        stage.write(_json(event), _dead(event))
+        stage.write(_json(event), _dead(event, "too-large"))
         event = self._event(stage, f"{id}-key")
-        stage.write(_json(event), _dead(event), key=chance.randbytes(2 * LARGEST))
+        stage.write(_json(event), _dead(event, "too-large"), key=chance.randbytes(2 * LARGEST))
 
 
 def _json(event: Planned) -> bytes:
     return codec.encode_json(dict(event.event))
 
 
-def _dead(event: Planned) -> Planned:
-    return Planned(event.id, event.event, dict.fromkeys(event.fates, "dead too-large"))
+def _dead(event: Planned, reason: str) -> Planned:
+    return Planned(event.id, event.event, dict.fromkeys(event.fates, f"dead {reason}"))
 
 
 def _accept_any_time(stage: Stage) -> None:
