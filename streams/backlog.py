@@ -14,7 +14,7 @@ SUPPLIED = 0.5
 #: A pause throws away what librdkafka has of a partition, mostly thousands of records. So it waits until all
 #: has been taken, but for a partition of which FAR_TOO_MUCH lies here, and unless ALL_BYTES lie here in all.
 FAR_TOO_MUCH, ALL_BYTES = 4, 64 * 1024 * 1024
-#: Of the memory of a record, without its value.
+#: Of the memory of a record, without its key and value.
 RECORD_BYTES = 500
 #: The same for a destination that takes nothing now: what isn't fetched costs neither the broker nor us.
 ENOUGH_FOR_NOTHING, FEW_FOR_NOTHING = 100, 25
@@ -33,12 +33,12 @@ class Backlog:
 
     def __init__(self) -> None:
         self.records: deque[Record] = deque()
-        self.bytes = 0  #: of their values
+        self.bytes = 0  #: of their keys and values
         self.paused = False  #: no more of them is fetched
 
     def add(self, record: Record) -> None:
         self.records.append(record)
-        self.bytes += len(record.value or b"")
+        self.bytes += _bytes(record)
 
     @property
     def memory(self) -> int:
@@ -54,8 +54,12 @@ class Backlog:
             self.bytes = 0
         else:
             found = [records.popleft() for _ in range(MOST)]
-            self.bytes -= sum(len(record.value or b"") for record in found)
+            self.bytes -= sum([_bytes(record) for record in found])
         return found
+
+
+def _bytes(record: Record) -> int:
+    return len(record.value or b"") + len(record.key or b"")
 
 
 class Patient:
@@ -88,7 +92,7 @@ class Patient:
 class Backlogs:
     """All that lies here of one assignment. Says what to pause and what to resume, and takes it as done.
 
-    `most` are the bytes of a partition's values that are plenty.
+    `most` are the bytes of a partition that are plenty.
     """
 
     def __init__(self, places: Iterable[Place], most: int) -> None:

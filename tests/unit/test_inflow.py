@@ -18,7 +18,9 @@ from streams.backlog import (
     FEW_FOR_NOTHING,
     MOST,
     RECORD_BYTES,
+    Backlog,
 )
+from streams.flight import Record
 from streams.inflow import MOST_AT_ONCE, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
 
@@ -411,6 +413,17 @@ async def test_a_few_large_records_are_plenty(given: Inflow, kafka: Librdkafka) 
 
     assert await all_taken(given) == {ONE: [0, 1, 2, 3, 4]}
     assert kafka.calls == [("pause", [ONE]), ("resume", [ONE])]
+
+
+@pytest.mark.parametrize("count", [1, MOST + 1])
+def test_keys_count_as_well(count: int) -> None:
+    lying = Backlog()
+    for offset in range(count):
+        lying.add(Record(*ONE, offset, 0, b"key", b"value", ()))
+    assert lying.bytes == 8 * count
+
+    assert len(lying.cut()) == min(count, MOST)
+    assert lying.bytes == 8 * max(0, count - MOST)
 
 
 async def test_what_was_handed_out_does_not_count_as_plenty(given: Inflow, kafka: Librdkafka) -> None:

@@ -137,9 +137,19 @@ def test_a_number_that_no_double_holds_is_found_where_all_is_read(number: bytes)
     assert whole(value)[0] is Reason.NOT_JSON
 
 
-def test_a_case_that_nobody_foresaw_is_left_to_reading_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_an_endless_whole_number_in_the_integrations_nobody_minds_the_size() -> None:
+    value = b'{"type":"track","integrations":{"All":' + b"9" * 400 + b"}}"
+
+    assert outlined(value) == ("track", None, {"All": int("9" * 400)})
+    assert whole(value)[0] is Reason.NOT_JSON
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, OverflowError])
+def test_a_case_that_nobody_foresaw_is_left_to_reading_all(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: object) -> None:
-        raise RecursionError
+        raise error
 
     monkeypatch.setattr(outline, "_read", fail)
     assert outlined(NEAR) == whole(NEAR)
