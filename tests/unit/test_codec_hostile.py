@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.codec import Decoder, Reason, Undecodable, encode_avro, encode_json
-from tests.unit.samples import SAMPLE, refused
+from tests.unit.samples import ANY_JSON, CHANGES, SAMPLE, damaged, refused
 
 DECODER = Decoder()
 
@@ -34,23 +34,12 @@ def test_any_bytes_are_an_event_or_refused(start: bytes, rest: bytes) -> None:
     is_an_event_or_refused(start + rest)
 
 
-CHANGES = st.lists(st.tuples(st.integers(0, 600), st.binary(max_size=3)), min_size=1, max_size=4)
-
-
 @pytest.mark.parametrize("valid", [encode_avro(SAMPLE), encode_json(SAMPLE)], ids=["avro", "json"])
 @given(CHANGES)
 def test_a_damaged_event_is_an_event_or_refused(valid: bytes, changes: list[tuple[int, bytes]]) -> None:
-    value = bytearray(valid)
-    for place, change in changes:
-        value[place % len(valid) : place % len(valid) + 1] = change
-    is_an_event_or_refused(bytes(value))
+    is_an_event_or_refused(damaged(valid, changes))
 
 
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
-)
 KNOWN = st.sampled_from(
     ["type", "messageId", "userId", "event", "timestamp", "properties", "extra", "channel"]
 )

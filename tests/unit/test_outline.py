@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.codec import DEEPEST, Decoder, Outline, Reason, Undecodable, encode_avro, encode_json
 from streams.decoding import outline
 from streams.decoding.event import LONGEST_MESSAGE_ID, TYPES
-from tests.unit.samples import SAMPLE
+from tests.unit.samples import ANY_JSON, CHANGES, SAMPLE, damaged
 
 DECODER = Decoder(max_bytes=100_000)
 OUTLINED = ("type", "messageId", "integrations")
@@ -99,23 +99,12 @@ def test_the_outline_says_what_the_whole_says(name: str) -> None:
     assert outlined(STRANGE[name]) == whole(STRANGE[name])
 
 
-CHANGES = st.lists(st.tuples(st.integers(0, 600), st.binary(max_size=3)), min_size=1, max_size=4)
 NEAR = encode_json(SAMPLE | {"type": "track"})
 
 
 @given(CHANGES)
 def test_of_a_damaged_event_too(changes: list[tuple[int, bytes]]) -> None:
-    value = bytearray(NEAR)
-    for place, change in changes:
-        value[place % len(NEAR) : place % len(NEAR) + 1] = change
-    assert_alike(bytes(value))
-
-
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
-)
+    assert_alike(damaged(NEAR, changes))
 
 
 @given(
