@@ -8,6 +8,8 @@ import asyncio
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -20,7 +22,9 @@ from streams.http.faults import Fault
 #: request that meets the far end's close on its way is an ambiguous failure.
 IDLE_S = 4.0
 #: The least time between two looks whether a request is past its deadline. One timer, for the first deadline
-#: there is: a timer for each would cost more, for hardly any is ever due.
+#: there is: a timer for each would cost more, for hardly any is ever due. A request ends at the second look
+#: that finds it due, a new connection after as much more time: the loop has then read what came while it was
+#: held up itself. (uvloop runs the timers that are due before it reads.)
 WATCH_S = 0.01
 #: Of requests that run out of time together (a far end that is mute has as many as it has slots) a share at
 #: each look, at least one, and whatever is late by LATEST_S. All at once, of a few such ends, they kept a
@@ -65,6 +69,7 @@ class Pool:
     _sweep: asyncio.TimerHandle | None = None
     _watch: asyncio.TimerHandle | None = None
     _watch_at: float = float("inf")  #: on the monotonic clock
+    _looked_at: float = 0.0
 
     def take(self) -> Connection | None:
         """The connection that was used last, if it is still good."""
@@ -135,11 +140,12 @@ class Pool:
         within = min(self.style.connect_timeout_s, deadline - time.monotonic())
         trust = self.style.trust if self.server_name is not None else None
         try:
-            async with asyncio.timeout(within):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self.style.body_limit, self),
-                    str(self.address), self.port, ssl=trust, server_hostname=self.server_name,
-                )  # fmt: skip
+            async with asyncio.timeout(None) as limit:
+                with _ends_within(limit, within):
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        lambda: Connection(self.style.body_limit, self),
+                        str(self.address), self.port, ssl=trust, server_hostname=self.server_name,
+                    )  # fmt: skip
         except TimeoutError:
             return faults.UNCONNECTED
         except (OSError, ValueError) as error:  # a ValueError dislikes the name
@@ -178,8 +184,9 @@ class Pool:
 
     def _expire(self) -> None:
         self._watch, self._watch_at = None, float("inf")
-        now = time.monotonic()
-        due = sorted([one for one in self._all if one.deadline <= now], key=attrgetter("deadline"))
+        now, before = time.monotonic(), self._looked_at
+        self._looked_at = now
+        due = sorted([one for one in self._all if one.deadline <= before], key=attrgetter("deadline"))
         late = sum([one.deadline <= now - LATEST_S for one in due])
         share = max(late, -(-len(due) // SHARE))
         for connection in due[:share]:
@@ -218,6 +225,17 @@ class Pool:
         if self._idle:
             wait = max(self._idle[0].idle_since - stale, 0.01)
             self._sweep = asyncio.get_running_loop().call_later(wait, self._close_stale)
+
+
+@contextmanager
+def _ends_within(limit: asyncio.Timeout, seconds: float) -> Iterator[None]:
+    """End `limit` after so long; but what the loop has yet to read at that moment still counts."""
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(max(0.0, seconds), lambda: limit.reschedule(loop.time() + WATCH_S))
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _give_up(waiter: "asyncio.Future[Connection | None]") -> None:
