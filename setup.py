@@ -16,10 +16,10 @@ COMPILED = (
     "streams/bulk", "streams/codec", "streams/copies", "streams/decoding/event", "streams/decoding/flat",
     "streams/deliver", "streams/destinations", "streams/dispatch", "streams/express", "streams/flight",
     "streams/header_values", "streams/headers", "streams/health", "streams/histogram",
-    "streams/http/connection", "streams/http/pool", "streams/http/wire", "streams/inflow",
-    "streams/letters", "streams/packing", "streams/produce", "streams/producer", "streams/records",
-    "streams/request", "streams/retry", "streams/route", "streams/scan", "streams/settle",
-    "streams/settling", "streams/slots",
+    "streams/http/connection", "streams/http/pool", "streams/http/waiting", "streams/http/watch",
+    "streams/http/wire", "streams/inflow", "streams/letters", "streams/packing", "streams/produce",
+    "streams/producer", "streams/records", "streams/request", "streams/retry", "streams/route",
+    "streams/scan", "streams/settle", "streams/settling", "streams/slots",
 )  # fmt: skip
 MYPY = ("--config-file=pyproject.toml", "--explicit-package-bases", "--follow-imports=silent")
 

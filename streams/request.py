@@ -18,7 +18,7 @@ from connectors.base import Request
 from streams.http import certificates, faults, urls, wire
 from streams.http.connection import Connection, Reply
 from streams.http.faults import Fault
-from streams.http.hosts import Host, Hosts
+from streams.http.hosts import Hosts
 from streams.http.pool import Style
 from streams.http.urls import Target
 
@@ -74,12 +74,13 @@ class Client:
         started = time.monotonic()
         deadline = started + self._timeout_s
         try:
-            ready = self._ready(request)
-            if isinstance(ready, tuple):
-                connection, message = ready
-                end: Reply | Fault = await connection.ask(message, deadline)
+            ready = self._prepare(request)
+            if isinstance(ready, Fault):
+                end: Reply | Fault = ready
             else:
-                end = await self._exchange(request, deadline)
+                target, message = ready
+                connection = self._idle(target) or await self._obtain(target, deadline)
+                end = connection if isinstance(connection, Fault) else await connection.ask(message, deadline)
         except Exception as error:
             # A name only: the text may quote the URL or a header.
             log.error("request.unforeseen exception=%s", type(error).__name__)
@@ -94,36 +95,31 @@ class Client:
         self._closed = True
         self._hosts.close()
 
-    def _ready(self, request: Request) -> tuple[Connection, bytes] | None:
-        """An idle connection and what to send over it: as it mostly is, and then nothing is waited for."""
-        target = urls.parse(request.url)
-        if isinstance(target, Fault) or self._closed or (host := self._hosts.known(target.host)) is None:
-            return None
-        message = wire.encode(request, target)
-        if isinstance(message, Fault) or (idle := host.pool(target.port, target.tls).take()) is None:
-            return None
-        return idle, message
-
-    async def _exchange(self, request: Request, deadline: float) -> Reply | Fault:
+    def _prepare(self, request: Request) -> tuple[Target, bytes] | Fault:
+        """Where to and what to send."""
         target = urls.parse(request.url)
         if isinstance(target, Fault):
             return target
         message = wire.encode(request, target)
-        if isinstance(message, Fault):
-            return message
+        return message if isinstance(message, Fault) else (target, message)
+
+    def _idle(self, target: Target) -> Connection | None:
+        """As it mostly is: one that is good, and nothing is waited for."""
+        if self._closed or (host := self._hosts.known(target.host)) is None:
+            return None
+        return host.pool(target.port, target.tls).take()
+
+    async def _obtain(self, target: Target, deadline: float) -> Connection | Fault:
+        """One that is let go of or a new one; of the next address if that can't be reached."""
         if self._closed:
             return faults.CLOSED
         host = self._hosts.known(target.host) or await self._hosts.find(target.host, deadline)
         if isinstance(host, Fault):
             return host
-        connection = host.pool(target.port, target.tls).take() or await self._connect(host, target, deadline)
-        return connection if isinstance(connection, Fault) else await connection.ask(message, deadline)
-
-    async def _connect(self, host: Host, target: Target, deadline: float) -> Connection | Fault:
-        """Connect to one address, and to the next one if that can't be reached."""
         for _ in range(min(len(host.addresses), MOST_ADDRESSES)):
             address = host.address
-            end = await host.pool(target.port, target.tls).obtain(deadline)
+            pool = host.pool(target.port, target.tls)
+            end = pool.take() or await pool.obtain(deadline)
             if not (isinstance(end, Fault) and end.unreachable):
                 break
             host.leave(address)

@@ -7,6 +7,7 @@ is late, cut off or broken.
 """
 
 import asyncio
+import time
 from typing import NamedTuple, Protocol
 
 import httptools
@@ -52,9 +53,10 @@ class Connection(asyncio.Protocol):
     __deletable__ = ("_parser",)  # for mypyc
 
     def __init__(self, body_limit: int, keeper: Keeper) -> None:
-        self.idle_since = 0.0  #: on the monotonic clock; 0: never was
+        self.asked_at = 0.0  #: on the monotonic clock, as all times here
+        self.idle_since = 0.0  #: 0: never was
         self.closed = False
-        self.deadline = float("inf")  #: of the request under way, on the monotonic clock
+        self.deadline = float("inf")  #: of the request under way
         self._loop = asyncio.get_running_loop()
         self._body_limit = body_limit
         self._keeper = keeper
@@ -86,7 +88,7 @@ class Connection(asyncio.Protocol):
             CancelledError: the caller was cancelled; the connection is closed.
         """
         self._clear()
-        self._busy, self.deadline = True, deadline
+        self._busy, self.deadline, self.asked_at = True, deadline, time.monotonic()
         waiter = self._waiter = self._loop.create_future()
         self._keeper.asked(self)
         try:

@@ -40,6 +40,42 @@ async def test_who_comes_while_some_connect_takes_what_is_let_go_of(client: Clie
     assert peer.connections < MANY / 2
 
 
+async def test_where_answers_are_quick_a_burst_waits_for_those_that_are_there(client: Client) -> None:
+    async with serving(sockets.accepts) as peer:
+        await send(client, peer, 1)
+        for _ in range(6):
+            assert [answer.status for answer in await send(client, peer, 20)] == [200] * 20
+
+    assert peer.connections < 10
+
+
+async def test_where_many_wait_all_the_time_there_is_a_connection_for_each_in_the_end(
+    client: Client,
+) -> None:
+    async with serving(sockets.accepts) as peer:
+        for _ in range(MANY):
+            await send(client, peer)
+
+    assert MANY / 2 < peer.connections <= MANY
+
+
+async def test_where_answers_are_slow_nobody_waits_for_those_that_are_there() -> None:
+    client = Client(timeout_s=60, allow_private=True)
+
+    async def slowly(line: Line) -> None:
+        await line.request()
+        await asyncio.sleep(0.4)
+        await line.send(sockets.OK)
+        await never(line)
+
+    async with serving(slowly) as peer:
+        await send(client, peer, 1)
+        sending = asyncio.ensure_future(send(client, peer, 2))
+        await sockets.until(lambda: len(peer.requests) == 3, 4)  # a tenth of 60 s is 6 s
+        sending.cancel()
+    await client.close()
+
+
 async def test_slow_answers_get_a_connection_each_a_moment_later(client: Client) -> None:
     async with serving(never) as peer:
         sending = asyncio.ensure_future(send(client, peer))

@@ -8,8 +8,8 @@ import pytest
 
 from connectors.answers import Answer, Outcome, outcome_of
 from connectors.base import Request
-from streams.http import pool
-from streams.http.pool import WATCH_S
+from streams.http import watch
+from streams.http.watch import WATCH_S
 from streams.request import Client
 from tests.flow import sockets
 from tests.flow.sockets import OK, answers, post, serving, until
@@ -228,8 +228,8 @@ async def test_those_that_run_out_of_time_together_do_not_all_end_in_one_moment(
 async def test_however_many_run_out_of_time_those_that_are_late_all_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pool, "LATEST_S", 0.0)
-    monkeypatch.setattr(pool, "WATCH_S", 1.0)  # one by one, they would take 40 s
+    monkeypatch.setattr(watch, "LATEST_S", 0.0)
+    monkeypatch.setattr(watch, "WATCH_S", 1.0)  # one by one, they would take 40 s
     client = Client(timeout_s=0.3, allow_private=True)
     async with serving(sockets.hangs) as peer, asyncio.timeout(20):
         await asyncio.gather(*[client.send(post(peer)) for _ in range(40)])
