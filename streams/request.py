@@ -120,6 +120,9 @@ class Client:
             address = host.address
             pool = host.pool(target.port, target.tls)
             end = pool.take() or await pool.obtain(deadline)
+            if isinstance(end, Connection) and deadline <= time.monotonic():
+                pool.keep(end)  # what is not sent is not ambiguous
+                return faults.UNCONNECTED
             if not (isinstance(end, Fault) and end.unreachable):
                 break
             host.leave(address)

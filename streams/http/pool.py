@@ -27,10 +27,12 @@ FEW = 2
 #: The share of its time that a request waits for one that is let go of. Then it connects whatever others do:
 #: a destination that is slow with its answers has as many connections as requests a little later.
 PATIENCE = 0.1
-#: Who can expect one of those in use within so long waits for it. But every ONE_IN-th connects: waiting costs
-#: something, too, and where many wait all the time a connection for each is cheaper in the end.
-SOON_S, ONE_IN = 0.25, 32
-#: How much the last answer counts for the time that the next one is expected to take.
+#: Who can expect one of those in use before a new one, or within SOON_S, waits for it; but where none is let
+#: go of for LULL_S and SURELY times as long as an answer takes, they may be in use for long. And every
+#: ONE_IN-th connects: waiting costs something, too, and where many wait all the time a connection for each is
+#: cheaper in the end.
+SOON_S, LULL_S, SURELY, ONE_IN = 0.1, 0.02, 3, 32
+#: How much the last answer, or connection, counts for the time that the next one is expected to take.
 WEIGHT = 1 / 8
 #: A connection that is made when the time for it is over counts, if the loop only has yet to see it.
 GRACE_S = 0.01
@@ -67,6 +69,7 @@ class Pool:
     _sweep: asyncio.TimerHandle | None = None
     #: How long a connection is in use for a request, of late. No wait is short before there was an answer.
     _answer_s: float = float("inf")
+    _connect_s: float = float("inf")  #: how long it takes to make one, of late
     _waited: int = 0  #: how many requests, since the last one that connected
 
     def __post_init__(self) -> None:
@@ -84,17 +87,12 @@ class Pool:
 
     async def obtain(self, deadline: float) -> Connection | Fault:
         """One that somebody lets go of or a new one, before the deadline (monotonic)."""
-        if self._reusable and (self._connecting >= FEW or self._soon()):
-            self._waited += 1
-            waiter = self._waiting.join((deadline - time.monotonic()) * PATIENCE)
-            try:
-                freed = await waiter
-            except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():  # it is another's now
-                    self._pass_on(waiter.result())
-                raise
+        if self._reusable and (lull := self._patience()) > 0:
+            freed = await self._turn(lull, (deadline - time.monotonic()) * PATIENCE)
             if freed is not None and freed.usable:
                 return freed
+            if self._closed:
+                return faults.CLOSED
         self._connecting += 1
         self._waited = 0
         try:
@@ -108,17 +106,34 @@ class Pool:
             self._wake_all()
         return end
 
-    def _soon(self) -> bool:
-        """Whether one of those in use, or about to be, is expected to be let go of soon."""
+    def _patience(self) -> float:
+        """How long to wait, while none is let go of, for one or for the turn to make one, seconds."""
+        if self._connecting >= FEW:
+            return float("inf")
         there = len(self._all) + self._connecting
-        ahead = len(self._waiting) + 1
-        return self._waited < ONE_IN and self._answer_s * ahead < SOON_S * there
+        if not there or self._waited >= ONE_IN:
+            return 0.0
+        expected = self._answer_s * (len(self._waiting) + 1) / there
+        if expected >= max(SOON_S, self._connect_s):
+            return 0.0
+        return LULL_S + SURELY * (self._answer_s + (self._connect_s if self._connecting else 0.0))
+
+    async def _turn(self, lull_s: float, within_s: float) -> Connection | None:
+        """One that was let go of; None: it is our turn to make one, or nothing has come in that time."""
+        self._waited += 1
+        waiter = self._waiting.join(lull_s, within_s)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # it is another's now
+                self._pass_on(waiter.result())
+            raise
 
     def _pass_on(self, freed: Connection | None) -> None:
         if freed is None:
             self._waiting.wake(None)
         elif freed.usable:
-            self.released(freed)
+            self.keep(freed)
 
     def _wake_all(self) -> None:
         self._reusable = False
@@ -126,7 +141,8 @@ class Pool:
 
     async def _connect(self, deadline: float) -> Connection | Fault:
         """A new connection, TLS included, before the deadline and the timeout of connecting."""
-        within = min(self.style.connect_timeout_s, deadline - time.monotonic())
+        began = time.monotonic()
+        within = min(self.style.connect_timeout_s, deadline - began)
         trust = self.style.trust if self.server_name is not None else None
         try:
             async with asyncio.timeout(None) as limit:
@@ -142,6 +158,7 @@ class Pool:
         if self._closed:
             connection.close()
             return faults.CLOSED
+        self._connect_s = _mean(self._connect_s, time.monotonic() - began)
         self._all.add(connection)
         return connection
 
@@ -172,22 +189,22 @@ class Pool:
             self._waiting.wake(None)  # to have one in its stead
 
     def released(self, connection: Connection) -> None:
-        """Keep a connection for the next request."""
+        """A request has had its answer, and the connection is good for the next one."""
+        self._answer_s = _mean(self._answer_s, time.monotonic() - connection.asked_at)
+        self.keep(connection)
+
+    def keep(self, connection: Connection) -> None:
+        """Give a connection to whoever waits, or to the next request."""
         if self._retired or len(self._idle) >= self.style.most_idle:
             connection.close()
             return
-        connection.idle_since = now = time.monotonic()
-        self._answered_within(now - connection.asked_at)
+        connection.idle_since = time.monotonic()
         self._reusable = True
         if self._waiting.wake(connection):
             return
         self._idle.append(connection)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_stale)
-
-    def _answered_within(self, seconds: float) -> None:
-        before = self._answer_s if self._answer_s < float("inf") else seconds
-        self._answer_s = before + (seconds - before) * WEIGHT
 
     def _close_stale(self) -> None:
         """Close what was idle for too long; the oldest are on the left."""
@@ -209,3 +226,8 @@ def _ends_within(limit: asyncio.Timeout, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _mean(before: float, last: float) -> float:
+    """Of those before, and the last one; infinite: there was none before."""
+    return last if before == float("inf") else before + (last - before) * WEIGHT

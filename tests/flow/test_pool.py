@@ -8,6 +8,7 @@ import pytest
 
 from connectors.answers import Answer
 from streams.http.connection import Connection
+from streams.http.pool import FEW
 from streams.request import Client
 from tests.flow import sockets
 from tests.flow.sockets import Line, Peer, answers, post, serving
@@ -74,6 +75,20 @@ async def test_where_answers_are_slow_nobody_waits_for_those_that_are_there() ->
         await sockets.until(lambda: len(peer.requests) == 3, 4)  # a tenth of 60 s is 6 s
         sending.cancel()
     await client.close()
+
+
+async def test_a_slow_answer_among_quick_ones_holds_nobody_up() -> None:
+    client = Client(timeout_s=60, allow_private=True)
+    async with serving(answers(sockets.OK, then=never)) as peer:
+        await send(client, peer, 1)
+        slow = asyncio.ensure_future(send(client, peer, 1))
+        await sockets.until(lambda: len(peer.requests) == 2)
+
+        async with asyncio.timeout(4):  # a tenth of 60 s is 6 s
+            [quick] = await send(client, peer, 1)
+        slow.cancel()
+    await client.close()
+    assert quick.status == 200
 
 
 async def test_slow_answers_get_a_connection_each_a_moment_later(client: Client) -> None:
@@ -154,8 +169,10 @@ async def test_closing_leaves_nobody_waiting(client: Client) -> None:
         await asyncio.sleep(0)
         await client.close()
         found = await asyncio.wait_for(sending, 2)
+        await asyncio.sleep(0.05)
 
     assert not any(answer.status for answer in found)
+    assert peer.connections <= FEW
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class FarEnd:
     tls: ssl.SSLContext | None
     #: It has a connection and, without TLS, the request.
     begun: threading.Event = field(default_factory=threading.Event)
+    got: bytes = b""
 
     @property
     def request(self) -> Request:
@@ -46,9 +47,10 @@ class FarEnd:
         self.begun.set()
         time.sleep(TIMEOUT_S / 2)
         with self.tls.wrap_socket(plain, server_side=True) if self.tls else plain as connection:
-            connection.recv(65536)
-            connection.sendall(OK)
-            connection.recv(65536)  # until it is closed
+            self.got = connection.recv(65536)
+            if self.got:
+                connection.sendall(OK)
+                connection.recv(65536)  # until it is closed
 
 
 @asynccontextmanager
@@ -58,6 +60,13 @@ async def far_end(tls: ssl.SSLContext | None = None) -> AsyncIterator[FarEnd]:
         served = threads.submit(far_end.serve)
         yield far_end
         await asyncio.wrap_future(served)
+
+
+def trusted(folder: Path) -> str:
+    """A bundle with our certificate."""
+    bundle = folder / "ca.pem"
+    bundle.write_bytes(CERTIFICATE.pem)
+    return str(bundle)
 
 
 async def standing_still(client: Client, far_end: FarEnd) -> Answer:
@@ -84,9 +93,16 @@ async def test_an_answer_that_came_meanwhile_came_in_time() -> None:
         assert (await standing_still(client, peer)).code == "200"
 
 
+async def test_what_has_no_time_left_for_an_answer_is_not_sent(tmp_path: Path) -> None:
+    client = Client(timeout_s=TIMEOUT_S, allow_private=True, ca_file=trusted(tmp_path))
+    async with far_end(CERTIFICATE.server()) as peer:
+        answer = await standing_still(client, peer)
+    assert (answer.code, answer.sent, peer.got) == ("ETIMEDOUT", False, b"")
+
+
 async def test_a_connection_that_was_made_meanwhile_was_made_in_time(tmp_path: Path) -> None:
-    bundle = tmp_path / "ca.pem"
-    bundle.write_bytes(CERTIFICATE.pem)
-    client = Client(timeout_s=5, connect_timeout_s=TIMEOUT_S, allow_private=True, ca_file=str(bundle))
+    client = Client(
+        timeout_s=5, connect_timeout_s=TIMEOUT_S, allow_private=True, ca_file=trusted(tmp_path)
+    )  # fmt: skip
     async with far_end(CERTIFICATE.server()) as peer:
         assert (await standing_still(client, peer)).code == "200"
