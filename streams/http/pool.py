@@ -35,7 +35,7 @@ SOON_S, LULL_S, SURELY, ONE_IN = 0.1, 0.02, 3, 32
 #: How much the last answer, or connection, counts for the time that the next one is expected to take.
 WEIGHT = 1 / 8
 #: A connection that is made when the time for it is over counts, if the loop only has yet to see it.
-GRACE_S = 0.01
+GRACE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)

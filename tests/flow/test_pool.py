@@ -44,10 +44,13 @@ async def test_who_comes_while_some_connect_takes_what_is_let_go_of(client: Clie
 async def test_where_answers_are_quick_a_burst_waits_for_those_that_are_there(client: Client) -> None:
     async with serving(sockets.accepts) as peer:
         await send(client, peer, 1)
+        made = []
         for _ in range(6):
+            before = peer.connections
             assert [answer.status for answer in await send(client, peer, 20)] == [200] * 20
+            made.append(peer.connections - before)
 
-    assert peer.connections < 10
+    assert 0 in made  # whoever waits too long connects, as here after a pause of the whole machine
 
 
 async def test_where_many_wait_all_the_time_there_is_a_connection_for_each_in_the_end(

@@ -20,7 +20,7 @@ from streams.request import Client
 from tests.flow.certificates import certificate
 from tests.flow.sockets import OK, until
 
-TIMEOUT_S, STALL_S = 0.3, 0.6
+TIMEOUT_S, STALL_S = 0.3, 1.0
 CERTIFICATE = certificate("127.0.0.1")
 
 

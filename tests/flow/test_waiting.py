@@ -3,7 +3,7 @@
 import asyncio
 
 from streams.http.connection import Connection
-from streams.http.waiting import Waiting
+from streams.http.waiting import Waiter, Waiting
 
 LONG_S, SHORT_S = 30.0, 0.05
 
@@ -66,26 +66,26 @@ async def test_who_comes_later_may_wait_for_less() -> None:
     assert long.result() is freed
 
 
-async def test_nobody_goes_while_others_are_served_but_in_the_end() -> None:
-    waiting, freed = Waiting(), Connection(1, Nobody())
-    loop = asyncio.get_running_loop()
-    began, ends = loop.time(), dict[str, float]()
+async def test_who_waits_goes_when_nobody_is_served_for_long_and_in_the_end() -> None:
+    future = asyncio.get_running_loop().create_future()
+    waiter = Waiter(since=100, seconds=2, until=110, future=future)
 
-    def note(name: str) -> None:
-        ends[name] = loop.time() - began
+    assert waiter.goes_at(served_at=50) == 102
+    assert waiter.goes_at(served_at=105) == 107
+    assert waiter.goes_at(served_at=109) == 110
 
-    served = [waiting.join(LONG_S, LONG_S) for _ in range(20)]
-    waiting.join(2 * SHORT_S, LONG_S).add_done_callback(lambda _: note("while others are served"))
-    waiting.join(2 * SHORT_S, 3 * SHORT_S).add_done_callback(lambda _: note("in the end"))
-    while not all(one.done() for one in served):
-        waiting.wake(freed)
-        await asyncio.sleep(SHORT_S / 2)
+
+async def test_who_waits_stays_while_others_are_served() -> None:
+    waiting, loop = Waiting(), asyncio.get_running_loop()
+    waiting.join(LONG_S, LONG_S)
+    stays = waiting.join(2.0, LONG_S)
+    await asyncio.sleep(0.2)
+    waiting.wake(None)
+    served_at = loop.time()
+
     async with asyncio.timeout(LONG_S / 2):
-        while len(ends) < 2:
-            await asyncio.sleep(SHORT_S)
-
-    assert ends["while others are served"] > 10 * SHORT_S
-    assert ends["in the end"] < ends["while others are served"]
+        await stays
+    assert loop.time() > served_at + 1.95
 
 
 async def test_each_has_its_own_time() -> None:
