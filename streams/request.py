@@ -65,7 +65,8 @@ class Client:
         self._closed = False
 
     async def send(self, request: Request) -> Answer:
-        """Send one request and wait for its end, `timeout_s` at most, half a second more where many end so.
+        """Send one request and wait for its end: `timeout_s`, at most a tenth of a second more, half of one
+        where many end so.
 
         Raises:
             CancelledError: the caller was cancelled. The connection is closed; what was written of the
