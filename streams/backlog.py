@@ -1,7 +1,7 @@
 """What was read and not handed out, and of which partitions enough of it lies here."""
 
 from collections import deque
-from collections.abc import Container, Iterable, Set
+from collections.abc import Container, Iterable, Mapping, Set
 
 from streams.flight import Record
 
@@ -29,12 +29,13 @@ Place = tuple[str, int]
 class Backlog:
     """Records of one partition, in offset order."""
 
-    __slots__ = ("bytes", "paused", "records")
+    __slots__ = ("bytes", "next", "paused", "records")
 
-    def __init__(self) -> None:
+    def __init__(self, start: int) -> None:
         self.records: deque[Record] = deque()
         self.bytes = 0  #: of their keys and values
         self.paused = False  #: no more of them is fetched
+        self.next = start  #: the offset after the last that came; where reading began, while nothing has
 
     def add(self, record: Record) -> None:
         self.records.append(record)
@@ -92,11 +93,12 @@ class Patient:
 class Backlogs:
     """All that lies here of one assignment. Says what to pause and what to resume, and takes it as done.
 
-    `most` are the bytes of a partition that are plenty.
+    `starts` are the offsets where reading begins, of every partition that is read; `most` are the bytes of a
+    partition that are plenty.
     """
 
-    def __init__(self, places: Iterable[Place], most: int) -> None:
-        self._there = {place: Backlog() for place in places}  #: every partition that is read
+    def __init__(self, starts: Mapping[Place, int], most: int) -> None:
+        self._there = {place: Backlog(start) for place, start in starts.items()}
         self._most = most
         self.ready: set[Place] = set()  #: those of which something lies here
         #: Those of which there will be something to hand out for a while, be they paused or not.
@@ -114,6 +116,17 @@ class Backlogs:
     def paused(self) -> list[Place]:
         return [place for place, lying in self._there.items() if lying.paused]
 
+    @property
+    def next(self) -> dict[Place, int]:
+        """Where reading goes on, of every partition."""
+        return {place: lying.next for place, lying in self._there.items()}
+
+    @property
+    def empty(self) -> dict[Place, int]:
+        """The same of those of which nothing lies here, and anything would be taken."""
+        there = self._there.items()
+        return {place: lying.next for place, lying in there if not (lying.records or lying.paused)}
+
     def keep(self, records: Iterable[Record], unwell: Container[str]) -> Set[Place]:
         """Returns the partitions that they are of; those of an assignment before are dropped."""
         touched: dict[Place, Backlog] = {}
@@ -125,6 +138,7 @@ class Backlogs:
                 touched[place] = lying
         self.ready.update(touched)
         for place, lying in touched.items():
+            lying.next = lying.records[-1].offset + 1
             self._weigh(place, lying, place[0] in unwell)
         return touched.keys()
 

@@ -23,41 +23,21 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.backlog import MOST, Backlogs, Place
+from streams.backlog import Backlogs, Place
 from streams.flight import Partition, Record
-from streams.scan import patiently, record_of
+from streams.reader import CLOSE_S, committed_by, dismiss, fetch_bytes, settings
+from streams.scan import record_of
 
 log = logging.getLogger(__name__)
 
 #: Messages taken from librdkafka at once.
 MOST_AT_ONCE = 1000
-#: Bytes of one fetch from one partition: at most, at least, and for all partitions together.
-FETCH_BYTES, LEAST_FETCH_BYTES, ALL_FETCH_BYTES = 256 * 1024, 16 * 1024, 64 * 1024 * 1024
 #: A partition of which the bytes of so many fetches lie here has plenty.
 PLENTY_OF_FETCHES = 4
-#: How long a broker that has nothing for us may take to say so: 1 ms for so many partitions, within these.
-#: Each request names them all, which takes 4 ms where there are a thousand; and a partition that was paused
-#: is not in the request that is under way when it goes on.
-PARTITIONS_PER_MS, LEAST_WAIT_MS, MOST_WAIT_MS = 4, 50, 250
 #: How often it is looked whether something came: now, and when nothing has come for some time.
 SOON_S, SELDOM_S, QUIET_S = 0.002, 0.005, 1.0
 #: How often everything that lies here is looked at, and not only what somebody said has come or is wanted.
 ALL_S = 1.0
-#: How long a look-up of what is committed may take.
-TIMEOUT_S = 30.0
-
-SETTINGS = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "auto.offset.reset": "earliest",
-    "isolation.level": "read_uncommitted",
-    "check.crcs": True,
-    "queued.min.messages": MOST,  # of a partition, in librdkafka: we keep what there is to be kept
-    "fetch.queue.backoff.ms": 10,
-    "fetch.error.backoff.ms": 100,
-    "reconnect.backoff.max.ms": 1000,
-    "max.poll.interval.ms": 86_400_000,
-}
 #: What a broker says for good: somebody must grant a right.
 FOR_GOOD = frozenset(
     {
@@ -88,19 +68,15 @@ class Inflow:
         unwell: Callable[[], Set[str]] = frozenset,
     ) -> None:
         self._unwell = unwell
-        self.fetch_bytes = max(LEAST_FETCH_BYTES, min(FETCH_BYTES, ALL_FETCH_BYTES // max(1, partitions)))
         self._loop = asyncio.get_running_loop()
-        wait_ms = min(MOST_WAIT_MS, max(LEAST_WAIT_MS, partitions // PARTITIONS_PER_MS))
-        own = {
-            "group.id": group, "max.partition.fetch.bytes": self.fetch_bytes, "fetch.wait.max.ms": wait_ms
-        }  # fmt: skip
-        logger = logging.getLogger("streams.librdkafka")
-        self._config = {**config, **SETTINGS, **own, "logger": logger}
+        self.fetch_bytes = fetch_bytes(partitions)
+        self._config = settings(config, group, partitions)
         self._kafka = Consumer(self._config)
-        self._lying = Backlogs((), 0)
+        self._lying = Backlogs({}, 0)
         #: Those that may be wanted. To ask for all, each time, would take a core where thousands lie here.
         self._candidates: set[Place] = set()
         self._came_at = self._all_at = 0.0  #: by the loop's clock
+        self.all_taken_at = 0.0  #: by the same: when librdkafka had nothing more for us
         self._waiter: asyncio.Future[None] | None = None
         self._error: KafkaException | None = None
         self._assignments = 0
@@ -115,36 +91,37 @@ class Inflow:
         """
         self.end()
         assignment, wanted = self._assignments, [TopicPartition(*tp) for tp in partitions]
-        committed = await asyncio.to_thread(self._committed, wanted) if wanted else {}
+        committed = await asyncio.to_thread(committed_by, self._config, wanted) if wanted else {}
         if assignment == self._assignments and wanted:
             starts = {(tp.topic, tp.partition): OFFSET_BEGINNING for tp in wanted} | committed
             self._lying = Backlogs(starts, PLENTY_OF_FETCHES * self.fetch_bytes)
             self._kafka.assign([TopicPartition(*tp, offset) for tp, offset in starts.items()])
         return committed
 
+    def renew(self) -> None:
+        """Read on where we are with a client that is made anew; what lies here stays.
+
+        For one that brings nothing of what there is (`streams.lookout`).
+        """
+        dismiss(self._kafka)
+        self._kafka = Consumer(self._config)
+        if starts := self._lying.next:
+            self._kafka.assign([TopicPartition(*tp, offset) for tp, offset in starts.items()])
+            self._pause(self._lying.paused)
+
     def end(self) -> None:
         """Read nothing more, and forget what lies here."""
         self._assignments += 1
         self._resume(self._lying.paused)  # they would stay paused when they are assigned again
-        self._lying, self._candidates = Backlogs((), 0), set()
+        self._lying, self._candidates = Backlogs({}, 0), set()
         self._kafka.unassign()
         self._wake()
 
-    def _committed(self, wanted: list[TopicPartition]) -> dict[tuple[str, int], int]:
-        """Asked by a client of its own, on another thread: nobody else may have to wait for the answer."""
-        asking = Consumer(self._config)
-
-        def ask() -> dict[tuple[str, int], int]:
-            answer = asking.committed(wanted, timeout=TIMEOUT_S)
-            for tp in answer:
-                if tp.error:
-                    raise KafkaException(tp.error)
-            return {(tp.topic, tp.partition): tp.offset for tp in answer if tp.offset >= 0}
-
-        try:
-            return patiently(ask)
-        finally:
-            asking.close()
+    @property
+    def starving(self) -> tuple[int, dict[Place, int]]:
+        """The number of the assignment, and where reading goes on of the partitions of which nothing is here,
+        though anything that came would be taken."""
+        return self._assignments, self._lying.empty
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -194,6 +171,10 @@ class Inflow:
             self._resume([tp])
         return found
 
+    def _pause(self, plenty: Sequence[Place]) -> None:
+        if plenty:
+            self._kafka.pause([TopicPartition(*tp) for tp in plenty])
+
     def _resume(self, paused: Sequence[Place]) -> None:
         if paused:
             self._kafka.resume([TopicPartition(*tp) for tp in paused])
@@ -222,8 +203,10 @@ class Inflow:
                 else:
                     self._failed(message)
             self._candidates |= self._lying.keep(records, self._unwell())
-        if plenty := self._lying.pause(all_taken=len(messages) < MOST_AT_ONCE):
-            self._kafka.pause([TopicPartition(*tp) for tp in plenty])
+        all_taken = len(messages) < MOST_AT_ONCE
+        if all_taken:
+            self.all_taken_at = self._loop.time()
+        self._pause(self._lying.pause(all_taken))
 
     def _failed(self, message: Message) -> None:
         error = message.error()
@@ -236,4 +219,4 @@ class Inflow:
     async def close(self) -> None:
         """Read nothing more, ever."""
         self.end()
-        await asyncio.to_thread(self._kafka.close)
+        await asyncio.to_thread(dismiss(self._kafka).join, CLOSE_S)

@@ -6,9 +6,10 @@ is `streams.inflow`'s; so all that aiokafka does for every fetch, partition and 
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from aiokafka import TopicPartition
 from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -72,6 +73,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await super().on_thread_stop()
         except (Exception, asyncio.CancelledError) as error:
             log.warning("consumer.left_in_disorder error=%s", type(error).__name__)
+
+    async def ends(self, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        """Partition -> the offset after its last record. Raises what aiokafka does when it can't ask."""
+        return await self._ask("end_offsets", places)
+
+    async def begins(self, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        """Partition -> the offset of its first record."""
+        return await self._ask("beginning_offsets", places)
+
+    async def _ask(self, what: str, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        """Not by Faust's queue of such calls: a broker that doesn't answer would hold up commits."""
+        asking = getattr(self._ensure_consumer(), what)([TopicPartition(*tp) for tp in places])
+        found = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asking, self.thread_loop))
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     def assignment(self) -> frozenset[TP]:
         """Made anew only where it is new: Faust asks once for each partition of a commit."""

@@ -95,6 +95,7 @@ class Producer:
         self._retired: list[Librdkafka] = []
         self.refusals = Refusals() if refusals is None else refusals
         self._alone: Librdkafka | None = None  #: writes each record in a batch of its own
+        self._doubted = False  #: whether it does anything is being found out
         self._timer: asyncio.TimerHandle | None = None
 
     async def learn_topics(self) -> None:
@@ -119,10 +120,13 @@ class Producer:
         indexes: Sequence[int] = range(len(records))
         backoff = 0.1
         while waiting:
-            sent_at = self.refusals.now()
-            failed = await self._send_once(self._kafka, waiting)
+            sent_at, kafka = self.refusals.now(), self._kafka
+            failed = await self._send_once(kafka, waiting)
             if not failed and not self.refusals:
                 break
+            late = [at for at, error in failed if error.code() == KafkaError._MSG_TIMED_OUT]
+            if late:
+                await self._doubt(kafka, waiting[late[0]].topic)
             failed = await self._singled_out(waiting, failed)
             refused += [(indexes[at], error.name()) for at, error in failed if error.code() in PERMANENT]
             again = [(at, error) for at, error in failed if error.code() not in PERMANENT]
@@ -177,7 +181,7 @@ class Producer:
         try:
             self._kafka.poll(0)
         except KafkaException as error:  # the one way to learn of it: no record's report says "fatal"
-            self._retire(error.args[0])
+            self._given_up(error.args[0])
         for other in self._others():
             with contextlib.suppress(KafkaException):
                 other.poll(0)
@@ -192,14 +196,33 @@ class Producer:
         """Whether reports are to come."""
         return bool(len(self._kafka)) or any(map(len, self._others()))
 
-    def _retire(self, fatal: KafkaError) -> None:
-        """An idempotent producer that lost its sequence is of no more use: a new one writes what it held.
+    async def _doubt(self, kafka: Librdkafka, topic: str) -> None:
+        """A record to this topic was not written in time: one that gets no answer either may stand still.
 
-        All that it held is reported as failed, and `send` writes it again.
+        librdkafka can do so for good (docs/decisions.md, "A client that stands still"). Where Kafka is away,
+        a new one is no worse.
         """
+        if self._doubted or kafka is not self._kafka:
+            return
+        self._doubted = True
+        try:
+            await asyncio.to_thread(kafka.list_topics, topic, timeout=TOPICS_S)
+        except KafkaException as error:
+            if kafka is self._kafka:
+                log.warning("produce.renewed topic=%s error=%s: no answer", topic, error.args[0].name())
+                self._retire(in_flight=False)  # of that, answers may come
+        finally:
+            self._doubted = False
+
+    def _given_up(self, fatal: KafkaError) -> None:
+        """An idempotent producer that lost its sequence is of no more use."""
         log.error("produce.fatal error=%s: making a new producer", fatal.name())
+        self._retire(in_flight=True)
+
+    def _retire(self, *, in_flight: bool) -> None:
+        """A new one writes what this one held, all of which is reported as failed: `send` writes it again."""
         retired, self._kafka = self._kafka, Librdkafka(self._config)
-        retired.purge()
+        retired.purge(in_flight=in_flight)
         self._retired = [one for one in (*self._retired, retired) if len(one)]
 
     async def close(self, timeout_s: float = 10.0) -> None:

@@ -29,6 +29,7 @@ from streams import failpoints
 from streams.batches import BatchMessage
 from streams.flight import Batch, Flights, Partition, Record
 from streams.inflow import Inflow
+from streams.lookout import LOOK_S, Lookout
 from streams.membership import FAUST_LOG, ConsumerThread
 from streams.standing import Standing
 
@@ -132,6 +133,14 @@ class Consumer(driver.Consumer):
             if not self.transport.app.should_stop:
                 raise
             # Else a stop that comes during a rebalance would be a crash of the worker, in Faust's fetcher.
+
+    @Service.task
+    async def _look_after_reader(self) -> None:
+        lookout = Lookout(self._thread)
+        while not self.should_stop:
+            await self.sleep(LOOK_S)
+            if self._inflow is not None and self.flow_active:
+                await lookout.look(self._inflow)
 
     async def _getmany(self, wanted: Open, timeout: float) -> Mapping[Partition, Sequence[Record]]:  # noqa: ASYNC109
         if self._inflow is None:  # an assignment of nothing

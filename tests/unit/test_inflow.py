@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
-from streams import backlog, inflow
+from streams import backlog, inflow, reader
 from streams.backlog import (
     ENOUGH,
     ENOUGH_FOR_NOTHING,
@@ -36,7 +36,8 @@ def unwell() -> set[str]:
 
 @pytest.fixture
 async def source(monkeypatch: pytest.MonkeyPatch, unwell: set[str]) -> AsyncIterator[Inflow]:
-    monkeypatch.setattr(inflow, "Consumer", Librdkafka)
+    for module in (inflow, reader):
+        monkeypatch.setattr(module, "Consumer", Librdkafka)
     Librdkafka.begin()
     made = Inflow({"client.id": "test"}, "group", unwell=lambda: unwell)
     yield made
@@ -418,7 +419,7 @@ async def test_a_few_large_records_are_plenty(given: Inflow, kafka: Librdkafka) 
 
 @pytest.mark.parametrize("count", [1, MOST + 1])
 def test_keys_count_as_well(count: int) -> None:
-    lying = Backlog()
+    lying = Backlog(0)
     for offset in range(count):
         lying.add(Record(*ONE, offset, 0, b"key", b"value", ()))
     assert lying.bytes == 8 * count
@@ -519,14 +520,15 @@ async def test_a_partition_that_was_paused_is_not_when_it_is_given_again(
 async def test_the_more_partitions_there_are_the_less_is_fetched_of_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inflow, "Consumer", Librdkafka)
+    for module in (inflow, reader):
+        monkeypatch.setattr(module, "Consumer", Librdkafka)
     Librdkafka.begin()
 
     for partitions in (1, 1_000, 100_000):
         await Inflow({}, "group", partitions).close()
 
     sizes = [made.config["max.partition.fetch.bytes"] for made in Librdkafka.made]
-    assert sizes == [inflow.FETCH_BYTES, inflow.ALL_FETCH_BYTES // 1_000, inflow.LEAST_FETCH_BYTES]
+    assert sizes == [reader.FETCH_BYTES, reader.ALL_FETCH_BYTES // 1_000, reader.LEAST_FETCH_BYTES]
 
 
 # -- what goes wrong -------------------------------------------------------------------------------
@@ -565,3 +567,76 @@ async def test_close_ends_a_wait_and_the_client(given: Inflow, kafka: Librdkafka
         assert await waiting == {}
     assert kafka.closed
     kafka.closed = False  # for the fixture, which closes it once more
+
+
+# -- a reader that stands still --------------------------------------------------------------------
+
+
+async def test_a_new_reader_goes_on_where_the_old_one_stood(given: Inflow, kafka: Librdkafka) -> None:
+    # Given one partition that was read up to 7, and another of which nothing has come
+    kafka.arrive(*records(ONE, 5, 6))
+    assert await taken(given) == {ONE: [5, 6]}
+
+    # When the reader is replaced
+    given.renew()
+
+    # Then the new one reads on from there, and the old one is closed
+    new = Librdkafka.made[-1]
+    assert new.assigned == {ONE: 7, TWO: OFFSET_BEGINNING}
+    kafka.arrive(*records(TWO, 0))
+    new.arrive(*records(ONE, 7))
+    assert await taken(given) == {ONE: [7]}
+    await until(lambda: kafka.closed)
+
+
+async def test_a_new_reader_leaves_what_lies_here_and_what_is_paused(
+    given: Inflow, kafka: Librdkafka
+) -> None:
+    kafka.arrive(*records(ONE, *range(ENOUGH)))
+    await read_in(given)
+    assert kafka.paused == {ONE}
+
+    given.renew()
+
+    new = Librdkafka.made[-1]
+    assert new.paused == {ONE}
+    assert new.assigned[ONE] == ENOUGH
+    given.look_again(ONE)
+    assert await all_taken(given) == {ONE: list(range(ENOUGH))}
+    assert not new.paused
+
+
+async def test_a_reader_of_nothing_is_replaced_by_one_of_nothing(source: Inflow) -> None:
+    source.renew()
+
+    assert Librdkafka.made[-1].assigned == {}
+
+
+async def test_a_partition_starves_while_nothing_of_it_lies_here(given: Inflow, kafka: Librdkafka) -> None:
+    kafka.arrive(*records(ONE, 5, 6))
+    await read_in(given)
+    assert given.starving[1] == {TWO: OFFSET_BEGINNING}
+
+    given.look_again(ONE)
+    assert await taken(given) == {ONE: [5, 6]}
+
+    assert given.starving[1] == {ONE: 7, TWO: OFFSET_BEGINNING}
+
+
+async def test_a_reader_that_never_closes_does_not_hold_up_the_end(
+    given: Inflow, kafka: Librdkafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(kafka, "close", ended.wait)
+    monkeypatch.setattr(inflow, "CLOSE_S", 0.05)
+
+    async with asyncio.timeout(2):
+        await given.close()
+
+    ended.set()
+
+
+async def until(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(2):
+        while not met():
+            await asyncio.sleep(0.005)

@@ -6,6 +6,7 @@ tests/integration/test_broker_outage.py.
 
 import asyncio
 import contextlib
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
@@ -71,6 +72,8 @@ class Librdkafka:
         self.written: list[bytes] = []
         self.held: list[Held] = []
         self.polls = self.asked = 0
+        self.answers = False  #: whether a broker says which topics there are
+        self.purged: list[bool] = []
         self._reports: deque[tuple[Held, KafkaError | None]] = deque()
         self._fatal: KafkaError | None = None
         self.made.append(self)
@@ -112,11 +115,13 @@ class Librdkafka:
         self._reports += [(one, None) for one in self.held]
         self.held.clear()
 
-    def list_topics(self, timeout: float) -> None:
+    def list_topics(self, topic: str | None = None, *, timeout: float) -> None:
         self.asked += 1
-        raise KafkaException(TIMED_OUT)
+        if not self.answers:
+            raise KafkaException(TIMED_OUT)
 
-    def purge(self) -> None:
+    def purge(self, *, in_flight: bool) -> None:
+        self.purged.append(in_flight)
         self._reports += [(one, PURGED) for one in self.held]
         self.held.clear()
 
@@ -240,6 +245,52 @@ async def test_a_second_fatal_error_is_survived_too(kafka: Producer) -> None:
 
     await asyncio.wait_for(kafka.send(letters(b"last")), 5)
     assert b"last" in written()
+
+
+async def test_one_that_writes_nothing_in_time_and_gets_no_answer_is_replaced(kafka: Producer) -> None:
+    # librdkafka may stand still for good: whatever it is given times out, again and again.
+    Librdkafka.script = {b"a": [TIMED_OUT], b"b": [TIMED_OUT], b"c": [HOLD]}
+    held = asyncio.ensure_future(kafka.send(letters(b"c")))
+    await until(lambda: Librdkafka.made[0].held)
+
+    await asyncio.wait_for(asyncio.gather(held, *(kafka.send(letters(one)) for one in (b"a", b"b"))), 5)
+
+    old, new = Librdkafka.made
+    assert (old.written, old.asked, old.purged) == ([], 1, [False])  # in flight: answers may come
+    assert sorted(new.written) == [b"a", b"b", b"c"]
+
+
+async def test_one_that_gets_an_answer_is_not_replaced_for_a_record_that_was_late(kafka: Producer) -> None:
+    Librdkafka.made[0].answers = True
+    Librdkafka.script = {b"a": [TIMED_OUT]}
+
+    await asyncio.wait_for(kafka.send(letters(b"a")), 5)
+
+    [one] = Librdkafka.made
+    assert (one.written, one.asked, one.purged) == ([b"a"], 1, [])
+
+
+async def test_a_fatal_error_while_it_is_doubted_makes_one_new_producer(
+    kafka: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def answer(*_args: Any, **_options: Any) -> None:
+        asked.wait()
+        raise KafkaException(TIMED_OUT)
+
+    monkeypatch.setattr(Librdkafka.made[0], "list_topics", answer)
+    Librdkafka.script = {b"a": [TIMED_OUT]}
+    send = asyncio.ensure_future(kafka.send(letters(b"a")))
+    await asyncio.sleep(0.01)
+
+    Librdkafka.made[0].fail()
+    await asyncio.wait_for(kafka.send(letters(b"b")), 5)
+    asked.set()
+    await asyncio.wait_for(send, 5)
+
+    assert len(Librdkafka.made) == 2
+    assert sorted(Librdkafka.made[1].written) == [b"a", b"b"]
 
 
 async def test_a_send_that_is_cancelled_does_not_disturb_the_others(kafka: Producer) -> None:

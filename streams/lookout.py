@@ -1,0 +1,107 @@
+"""A reader that brings nothing of what there is, is replaced.
+
+librdkafka (2.16) can stop for good, with neither an error nor a line in the log, when a broker shuts down
+(docs/decisions.md, "A client that stands still"). The worker would be a member of the group for ever, with
+partitions that nobody reads. So it is asked every few seconds, through aiokafka, where the partitions end of
+which nothing lies here. If there was something already when it was asked before, and it is still to come
+although librdkafka had nothing more for us, it is not going to come.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from streams.backlog import Place
+
+log = logging.getLogger(__name__)
+
+#: How often it is looked, seconds, and how long the brokers may take to answer.
+LOOK_S, ANSWER_S = 10.0, 5.0
+#: What was there at one look is to come before the next, and librdkafka to have nothing more after this share
+#: of the time between them.
+FETCHED = 0.5
+#: A partition for which a new reader brings nothing is waited for twice as many looks, up to so many: offsets
+#: at its end may hold no record (a transaction's marker, what was compacted).
+MOST_LOOKS = 360
+
+
+class Reader(Protocol):
+    """As `streams.inflow` is one."""
+
+    all_taken_at: float
+
+    @property
+    def starving(self) -> tuple[int, dict[Place, int]]: ...
+
+    def renew(self) -> None: ...
+
+
+class Bounds(Protocol):
+    """What is asked of the brokers, by somebody who reads nothing."""
+
+    async def ends(self, places: Collection[Place]) -> Mapping[Place, int]:
+        """The offset after the last record."""
+
+    async def begins(self, places: Collection[Place]) -> Mapping[Place, int]:
+        """The offset of the first."""
+
+
+class Wait:
+    """For the record at an offset of a partition."""
+
+    __slots__ = ("looks", "most", "offset")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.looks = 0  #: at which it was there, and had not come
+        self.most = 1  #: so many are borne
+
+
+class Lookout:
+    """Looks after the reader of one worker; made and used on the event loop."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._assignment = 0
+        self._waits: dict[Place, Wait] = {}
+        self._looked_at = 0.0
+
+    async def look(self, reader: Reader) -> None:
+        """Replace the reader if it stands still. Who can't be asked now is asked at the next look."""
+        assignment, starving = reader.starving
+        if assignment != self._assignment or not starving:
+            self._assignment, self._waits = assignment, {}
+        before, self._looked_at = self._looked_at, asyncio.get_running_loop().time()
+        fetched = reader.all_taken_at > before + FETCHED * (self._looked_at - before)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                overdue = await self._overdue(starving) if starving and fetched else {}
+        except Exception as error:
+            log.debug("reader.unseen error=%s", type(error).__name__)
+            return
+        if overdue and reader.starving[0] == assignment:
+            for (topic, partition), (offset, end) in overdue.items():
+                log.warning("reader.renewed topic=%s partition=%d offset=%d end=%d: nothing came",
+                            topic, partition, offset, end)  # fmt: skip
+            reader.renew()
+
+    async def _overdue(self, starving: Mapping[Place, int]) -> Mapping[Place, tuple[int, int]]:
+        """Partition -> where reading stands, and the end, of those for which it was waited long enough."""
+        ends = await self._bounds.ends(starving)
+        there = [place for place, offset in starving.items() if ends.get(place, 0) > max(offset, 0)]
+        waits = self._waits = {place: self._wait(place, starving[place]) for place in there}
+        late = [place for place, wait in waits.items() if wait.looks > wait.most]
+        begins = await self._bounds.begins(late) if late else {}
+        for place in late:
+            waits[place].looks, waits[place].most = 0, min(2 * waits[place].most, MOST_LOOKS)
+        return {
+            place: (waits[place].offset, ends[place]) for place in late if ends[place] > begins.get(place, 0)
+        }
+
+    def _wait(self, place: Place, offset: int) -> Wait:
+        wait = self._waits.get(place)
+        if wait is None or wait.offset != offset:
+            wait = Wait(offset)
+        wait.looks += 1
+        return wait
