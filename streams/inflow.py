@@ -25,8 +25,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from streams.backlog import Backlogs, Place
 from streams.flight import Partition, Record
-from streams.reader import CLOSE_S, committed_by, dismiss, fetch_bytes, settings
-from streams.scan import record_of
+from streams.reader import CLOSE_S, committed_by, fetch_bytes, settings
+from streams.scan import dismiss, record_of
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """The librdkafka client that reads, for `streams.inflow`: how it is set up, asked and closed."""
 
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,10 +69,3 @@ def committed_by(config: Mapping[str, Any], wanted: Sequence[TopicPartition]) ->
         return patiently(ask)
     finally:
         asking.close()
-
-
-def dismiss(client: Consumer) -> threading.Thread:
-    """Close it on a thread of its own: one that stands still may never be closed."""
-    closing = threading.Thread(target=client.close, name="close a reader", daemon=True)
-    closing.start()
-    return closing

@@ -1,5 +1,6 @@
 """Reading a stretch of a topic: everything between two sets of offsets, without joining a group."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,13 @@ def patiently(ask: Callable[[], T]) -> T:
         time.sleep(0.2)
 
 
+def dismiss(client: Consumer) -> threading.Thread:
+    """Close it on a thread of its own: one that stands still may never be closed."""
+    closing = threading.Thread(target=client.close, name="close a reader", daemon=True)
+    closing.start()
+    return closing
+
+
 def record_of(message: Message) -> Record:
     """A record as we have it, of what confluent-kafka gives."""
     return Record(
@@ -86,20 +94,26 @@ class Scanner:
     """Looks up offsets and reads stretches; `config` is the connection, `group` whose commits are meant."""
 
     def __init__(self, config: Mapping[str, Any], group: str) -> None:
-        self._config = {**config, "log_level": 0}
+        self._config = {**config, "log_level": 0}  # what is wrong is raised
+        self._group = group
+        self._begin()
+
+    def _begin(self) -> None:
+        own = {
+            "group.id": self._group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,
+        }
         self._admin: AdminClient | None = None
-        self._consumer = Consumer(
-            {
-                **config,
-                "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
-                "log_level": 0,  # what is wrong is raised
-            }
-        )
+        self._consumer = Consumer(self._config | own)
+
+    def renew(self) -> None:
+        """Go on with new clients: those that got no answer may never get one (`streams.lookout`)."""
+        dismiss(self._consumer)
+        self._begin()
 
     def topics(self) -> "Topics":
         """What there is, asked once."""

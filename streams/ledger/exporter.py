@@ -62,6 +62,7 @@ class Exporter:
             if self.figures.up:
                 log.warning("ledger.unavailable: %s; the last figures stay", _reason(error))
             self.figures = self.figures.failed()
+            self.keeper.scanner.renew()
             return
         if not self.figures.up:
             log.info("ledger.read records=%d seconds=%.1f", self.keeper.records_read, self.clock() - began)

@@ -27,6 +27,8 @@ from tests.integration.scripted import Scripted
 #: What ${PASSWORD} in a world's config stands for.
 PASSWORD = "correct-horse-battery-staple"
 
+#: How long a write to Kafka may take, and how often it is tried.
+FLUSH_S, TRIES = 20.0, 3
 #: A machine that is busy may be silent for longer than the second that our brokers allow.
 SHORTEST_SESSION_MS = 2_000
 
@@ -55,8 +57,9 @@ class World(Reading):
         quiet = self.settings.kafka.confluent("test") | {"log_level": 0}
         self.admin = AdminClient(quiet)
         large = {"message.max.bytes": 8 << 20, "linger.ms": 5}
-        sure = {"enable.idempotence": True, "topic.metadata.refresh.interval.ms": 500}
-        self._producer = Producer(quiet | large | sure)
+        self._writes = quiet | large | {"enable.idempotence": True, "topic.metadata.refresh.interval.ms": 500}
+        self._producer = Producer(self._writes)
+        self._stuck: list[Producer] = []
 
     def write_config(self, name: str, **sections: Mapping[str, Any]) -> Path:
         """Write NAME.yaml: the world's config, with these settings of some sections changed."""
@@ -191,10 +194,18 @@ class World(Reading):
 
             return confirmed
 
-        for index, value in enumerate(values):
-            self._producer.produce(topic, value, headers=list(own), on_delivery=report(index), **place)
-            self._producer.poll(0)
-        assert self._producer.flush(30) == 0
+        left: Sequence[int] = range(len(values))
+        for _ in range(TRIES):
+            for index in left:
+                self._producer.produce(
+                    topic, values[index], headers=list(own), on_delivery=report(index), **place
+                )
+                self._producer.poll(0)
+            if not self._producer.flush(FLUSH_S):
+                break
+            self._stuck.append(self._producer)  # librdkafka's may stand still (`streams.lookout`)
+            self._producer = Producer(self._writes)
+            left = [index for index in left if index not in places]
         return [places[index] for index in range(len(values))]
 
     # -- sums ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from streams.ledger import bookkeeping, exporter, state
 from streams.ledger.books import Books, Inbound
@@ -29,6 +29,11 @@ class Turns:
         self.ledger: Ledger | None = Ledger({"cluster": "c"})
         self.records_read = 12
         self.answers: list[Books | Exception] = []
+        self.scanner = self
+        self.renewed = 0
+
+    def renew(self) -> None:
+        self.renewed += 1
 
 
 class Clock:
@@ -150,3 +155,11 @@ def test_the_pages_are_served(url: str) -> None:
     assert httpx.get(f"{url}/healthz?x").json() == {"stuck": False}
     assert httpx.get(f"{url}/readyz").json() == {"ready": False}
     assert httpx.get(f"{url}/etc/passwd").status_code == 404
+
+
+def test_who_got_no_answer_asks_by_a_new_client(made: Exporter, turns: Turns) -> None:
+    failed = KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    run(made, turns, BOOKS, failed, BOOKS, failed, BOOKS)
+
+    assert turns.renewed == 2
