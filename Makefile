@@ -33,6 +33,7 @@ compiled: .compiled/ready ## compile the way of an event, as the image does (a m
 	@echo "compiling into .compiled (a minute)"
 	@rm -rf .compiled build
 	@DISTRIBUTARY_COMPILE=1 $(BIN)/python -W ignore setup.py --quiet build --build-lib .compiled
+	@$(BIN)/python -m compileall -q .compiled
 	@touch $@
 
 demo: $(READY) ## Kafka, workers, a hostile destination and 2,000 events; KEEP=1 leaves it running
