@@ -51,9 +51,10 @@ unit-compiled: .compiled/ready
 	@$(MAKE) --no-print-directory unit COMPILED=1
 
 unit: $(READY) ## what needs no Kafka (about a minute)
-	@$(PYTEST) tests/unit tests/connectors tests/flow $(ARGS)
+	@$(PYTEST) tests/unit tests/connectors tests/flow -n 2 $(ARGS)
 
 integration: $(READY) ## the promises, on real Kafka
+	@$(BIN)/python -m compileall -q connectors schemas streams tests
 	@$(PYTEST) tests/integration -n 2 --dist loadgroup $(ARGS)
 
 verify: $(READY) ## prove that nothing is lost: every fault, one after the other (under 20 minutes)

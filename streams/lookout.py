@@ -9,7 +9,7 @@ although librdkafka had nothing more for us, it is not going to come.
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from streams.backlog import Place
@@ -21,6 +21,9 @@ LOOK_S, ANSWER_S = 10.0, 5.0
 #: What was there at one look is to come before the next, and librdkafka to have nothing more after this share
 #: of the time between them.
 FETCHED = 0.5
+#: Partitions that are asked about at once, at two looks in a row; then it is the turn of as many others.
+#: aiokafka works in Python for each, and thousands would hold up the event loop.
+MOST_ASKED = 500
 #: A partition for which a new reader brings nothing is waited for twice as many looks, up to so many: offsets
 #: at its end may hold no record (a transaction's marker, what was compacted).
 MOST_LOOKS = 360
@@ -66,6 +69,7 @@ class Lookout:
         self._assignment = 0
         self._waits: dict[Place, Wait] = {}
         self._looked_at = 0.0
+        self._looks = 0
 
     async def look(self, reader: Reader) -> None:
         """Replace the reader if it stands still. Who can't be asked now is asked at the next look."""
@@ -88,20 +92,25 @@ class Lookout:
 
     async def _overdue(self, starving: Mapping[Place, int]) -> Mapping[Place, tuple[int, int]]:
         """Partition -> where reading stands, and the end, of those for which it was waited long enough."""
-        ends = await self._bounds.ends(starving)
-        there = [place for place, offset in starving.items() if ends.get(place, 0) > max(offset, 0)]
-        waits = self._waits = {place: self._wait(place, starving[place]) for place in there}
-        late = [place for place, wait in waits.items() if wait.looks > wait.most]
-        begins = await self._bounds.begins(late) if late else {}
-        for place in late:
-            waits[place].looks, waits[place].most = 0, min(2 * waits[place].most, MOST_LOOKS)
-        return {
-            place: (waits[place].offset, ends[place]) for place in late if ends[place] > begins.get(place, 0)
-        }
+        asked = self._turn(list(starving))
+        ends = await self._bounds.ends(asked)
+        late = {}
+        for place in asked:
+            offset, wait = starving[place], self._waits.pop(place, None)
+            if ends.get(place, 0) <= max(offset, 0):
+                continue  # all of it has come
+            if wait is None or wait.offset != offset:
+                wait = Wait(offset)
+            self._waits[place] = wait
+            wait.looks += 1
+            if wait.looks > wait.most:
+                wait.looks, wait.most = 0, min(2 * wait.most, MOST_LOOKS)
+                late[place] = offset, ends[place]
+        begins = await self._bounds.begins(late.keys()) if late else {}
+        return {place: (offset, end) for place, (offset, end) in late.items() if end > begins.get(place, 0)}
 
-    def _wait(self, place: Place, offset: int) -> Wait:
-        wait = self._waits.get(place)
-        if wait is None or wait.offset != offset:
-            wait = Wait(offset)
-        wait.looks += 1
-        return wait
+    def _turn(self, places: Sequence[Place]) -> Sequence[Place]:
+        """Those that are asked about at this look."""
+        turns = -(-len(places) // MOST_ASKED)
+        turn, self._looks = self._looks // 2 % turns, self._looks + 1
+        return places[turn::turns]

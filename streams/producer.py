@@ -154,8 +154,12 @@ class Producer:
         if self._alone is None:
             self._alone = Librdkafka({**self._config, **ALONE})
         others = [(at, error) for at, error in failed if error.code() not in PERMANENT]
-        alone = await asyncio.gather(*[self._send_once(self._alone, [records[at]]) for at in suspects])
-        return others + [(at, found[0][1]) for at, found in zip(suspects, alone, strict=True) if found]
+        kafka = self._alone
+        alone = await asyncio.gather(*[self._send_once(kafka, [records[at]]) for at in suspects])
+        found = [(at, failed[0][1]) for at, failed in zip(suspects, alone, strict=True) if failed]
+        if kafka is self._alone and any(error.code() == KafkaError._MSG_TIMED_OUT for _, error in found):
+            self._retired, self._alone = [*self._retired, kafka], None  # it may stand still, too
+        return others + found
 
     async def _send_once(self, kafka: Librdkafka, records: Sequence[Outgoing]) -> list[Failure]:
         faults: list[Fault] = []

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING
 
 from streams.backlog import Place
-from streams.lookout import ANSWER_S, LOOK_S, MOST_LOOKS, Lookout
+from streams.lookout import ANSWER_S, LOOK_S, MOST_ASKED, MOST_LOOKS, Lookout
 from tests.unit.virtual import VirtualLoop
 
 ONE, TWO = ("deliver.one", 0), ("deliver.two", 0)
@@ -176,3 +176,26 @@ def test_a_partition_that_was_never_read_is_waited_for_from_its_first_record(wor
     world.brokers.first = {TWO: 4}
 
     assert world.looks(5) == 1
+
+
+def test_of_many_partitions_some_are_asked_about_at_a_time_and_all_in_their_turn(world: World) -> None:
+    many = {("deliver.many", number): 0 for number in range(2 * MOST_ASKED + 1)}
+    world.reader.starving = (1, many)
+    world.brokers.last = dict.fromkeys(many, 0)
+
+    assert world.looks(6) == 0
+
+    first, again, second, _, third, _ = world.brokers.asked
+    assert first == again
+    assert first | second | third == set(many)
+    assert max(map(len, world.brokers.asked)) <= MOST_ASKED
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_one_of_many_that_stands_still_is_found_in_its_turn(world: World, number: int) -> None:
+    many = {("deliver.many", number): 0 for number in range(3 * MOST_ASKED)}
+    world.reader.starving = (1, many)
+    world.brokers.last = {**dict.fromkeys(many, 0), ("deliver.many", number): 1}
+
+    assert world.looks(2 * number + 1) == 0
+    assert world.looks(1) == 1

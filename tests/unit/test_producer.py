@@ -270,6 +270,17 @@ async def test_one_that_gets_an_answer_is_not_replaced_for_a_record_that_was_lat
     assert (one.written, one.asked, one.purged) == ([b"a"], 1, [])
 
 
+async def test_one_that_writes_records_by_themselves_is_replaced_when_it_writes_nothing_in_time(
+    kafka: Producer,
+) -> None:
+    Librdkafka.script = {b"large": [TOO_LARGE, TIMED_OUT, TOO_LARGE]}
+
+    await asyncio.wait_for(kafka.send(letters(b"large")), 5)
+
+    _, first, second = Librdkafka.made
+    assert (first.written, second.written) == ([], [b"large"])
+
+
 async def test_a_fatal_error_while_it_is_doubted_makes_one_new_producer(
     kafka: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
