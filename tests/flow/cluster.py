@@ -28,6 +28,7 @@ class Cluster:
         self.codes: defaultdict[str, deque[int]] = defaultdict(deque)
         #: The same, of batches that are written all the same.
         self.codes_after: defaultdict[str, deque[int]] = defaultdict(deque)
+        self.leaves: set[str] = set()  #: topic/partition that has no leader once something is written
         #: For each request: raised before anything is written, or after.
         self.deaf: deque[Exception] = deque()
         self.lost: deque[Exception] = deque()
@@ -96,4 +97,6 @@ class Cluster:
             return 45
         self._last[place, batch.producer_id] = batch.producer_epoch, first, last
         self.logs[place] += [record.value for record in records]
+        if place in self.leaves:
+            self.leaders[place] = None
         return self.codes_after[place].popleft() if self.codes_after[place] else 0
