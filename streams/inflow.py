@@ -123,6 +123,14 @@ class Inflow:
         though anything that came would be taken."""
         return self._assignments, self._lying.empty
 
+    def seen_end(self, place: Place) -> int:
+        """Where this partition ended when it was last fetched from; negative if it never was."""
+        try:
+            found = self._kafka.get_watermark_offsets(TopicPartition(*place), cached=True)
+        except KafkaException:  # nothing is known of it
+            return -1
+        return -1 if found is None else int(found[1])
+
     # -- what there is -------------------------------------------------------------------------
 
     async def take(self, wanted: Container[Any], timeout: float) -> dict[Partition, list[Record]]:  # noqa: ASYNC109

@@ -4,7 +4,7 @@ librdkafka (2.16) can stop for good, with neither an error nor a line in the log
 (docs/decisions.md, "A client that stands still"). The worker would be a member of the group for ever, with
 partitions that nobody reads. So it is asked every few seconds, through aiokafka, where the partitions end of
 which nothing lies here. If there was something already when it was asked before, and it is still to come
-although librdkafka had nothing more for us, it is not going to come.
+although librdkafka had nothing more for us, nor knows that it is there, it is not going to come.
 """
 
 import asyncio
@@ -24,8 +24,7 @@ FETCHED = 0.5
 #: Partitions that are asked about at once, at two looks in a row; then it is the turn of as many others.
 #: aiokafka works in Python for each, and thousands would hold up the event loop.
 MOST_ASKED = 500
-#: A partition for which a new reader brings nothing is waited for twice as many looks, up to so many: offsets
-#: at its end may hold no record (a transaction's marker, what was compacted).
+#: A partition for which a new reader brings nothing either is waited for twice as many looks, up to so many.
 MOST_LOOKS = 360
 
 
@@ -37,26 +36,25 @@ class Reader(Protocol):
     @property
     def starving(self) -> tuple[int, dict[Place, int]]: ...
 
+    def seen_end(self, place: Place) -> int: ...
+
     def renew(self) -> None: ...
 
 
 class Bounds(Protocol):
-    """What is asked of the brokers, by somebody who reads nothing."""
+    """Who knows where partitions end, and reads nothing."""
 
     async def ends(self, places: Collection[Place]) -> Mapping[Place, int]:
-        """The offset after the last record."""
-
-    async def begins(self, places: Collection[Place]) -> Mapping[Place, int]:
-        """The offset of the first."""
+        """The offset after the last record, of those that have a leader."""
 
 
 class Wait:
-    """For the record at an offset of a partition."""
+    """For what is at an offset of a partition; the partition had this end when it began."""
 
-    __slots__ = ("looks", "most", "offset")
+    __slots__ = ("end", "looks", "most", "offset")
 
-    def __init__(self, offset: int) -> None:
-        self.offset = offset
+    def __init__(self, offset: int, end: int) -> None:
+        self.offset, self.end = offset, end
         self.looks = 0  #: at which it was there, and had not come
         self.most = 1  #: so many are borne
 
@@ -83,15 +81,24 @@ class Lookout:
                 overdue = await self._overdue(starving) if starving and fetched else {}
         except Exception as error:
             log.debug("reader.unseen error=%s", type(error).__name__)
+            self._waits = {}  # what was there then may come now
             return
-        if overdue and reader.starving[0] == assignment:
-            for (topic, partition), (offset, end) in overdue.items():
-                log.warning("reader.renewed topic=%s partition=%d offset=%d end=%d: nothing came",
-                            topic, partition, offset, end)  # fmt: skip
+        now, starving = reader.starving
+        late = {
+            place: wait
+            for place, wait in overdue.items()
+            # It may have come meanwhile; or be known to hold no record, as a transaction's marker does not.
+            if now == assignment and starving.get(place) == wait.offset and reader.seen_end(place) < wait.end
+        }
+        for (topic, partition), wait in late.items():
+            log.warning("reader.renewed topic=%s partition=%d offset=%d end=%d: nothing came",
+                        topic, partition, wait.offset, wait.end)  # fmt: skip
+            wait.looks, wait.most = 0, min(2 * wait.most, MOST_LOOKS)
+        if late:
             reader.renew()
 
-    async def _overdue(self, starving: Mapping[Place, int]) -> Mapping[Place, tuple[int, int]]:
-        """Partition -> where reading stands, and the end, of those for which it was waited long enough."""
+    async def _overdue(self, starving: Mapping[Place, int]) -> Mapping[Place, Wait]:
+        """Those for which it was waited long enough."""
         asked = self._turn(list(starving))
         ends = await self._bounds.ends(asked)
         late = {}
@@ -100,14 +107,12 @@ class Lookout:
             if ends.get(place, 0) <= max(offset, 0):
                 continue  # all of it has come
             if wait is None or wait.offset != offset:
-                wait = Wait(offset)
+                wait = Wait(offset, ends[place])
             self._waits[place] = wait
             wait.looks += 1
             if wait.looks > wait.most:
-                wait.looks, wait.most = 0, min(2 * wait.most, MOST_LOOKS)
-                late[place] = offset, ends[place]
-        begins = await self._bounds.begins(late.keys()) if late else {}
-        return {place: (offset, end) for place, (offset, end) in late.items() if end > begins.get(place, 0)}
+                late[place] = wait
+        return late
 
     def _turn(self, places: Sequence[Place]) -> Sequence[Place]:
         """Those that are asked about at this look."""

@@ -5,6 +5,7 @@ is `streams.inflow`'s; so all that aiokafka does for every fetch, partition and 
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -75,17 +76,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             log.warning("consumer.left_in_disorder error=%s", type(error).__name__)
 
     async def ends(self, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
-        """Partition -> the offset after its last record. Raises what aiokafka does when it can't ask."""
-        return await self._ask("end_offsets", places)
+        """Partition -> the offset after its last record; without those that nobody leads.
 
-    async def begins(self, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
-        """Partition -> the offset of its first record."""
-        return await self._ask("beginning_offsets", places)
+        One of those would spoil the question. It is not asked by Faust's queue of such calls: a broker that
+        doesn't answer would hold up commits.
 
-    async def _ask(self, what: str, places: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
-        """Not by Faust's queue of such calls: a broker that doesn't answer would hold up commits."""
-        asking = getattr(self._ensure_consumer(), what)([TopicPartition(*tp) for tp in places])
-        found = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asking, self.thread_loop))
+        Raises:
+            KafkaError: aiokafka can't ask.
+        """
+        consumer = self._ensure_consumer()
+        led = consumer._client.cluster.leader_for_partition
+        asked = [tp for tp in itertools.starmap(TopicPartition, places) if led(tp) not in (None, -1)]
+        asking = asyncio.run_coroutine_threadsafe(consumer.end_offsets(asked), self.thread_loop)
+        found = await asyncio.wrap_future(asking)
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     def assignment(self) -> frozenset[TP]:

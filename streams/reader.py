@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.backlog import MOST
-from streams.scan import patiently
+from streams.scan import dismiss, patiently
 
 #: Bytes of one fetch from one partition: at most, at least, and for all partitions together.
 FETCH_BYTES, LEAST_FETCH_BYTES, ALL_FETCH_BYTES = 256 * 1024, 16 * 1024, 64 * 1024 * 1024
@@ -68,4 +68,4 @@ def committed_by(config: Mapping[str, Any], wanted: Sequence[TopicPartition]) ->
     try:
         return patiently(ask)
     finally:
-        asking.close()
+        dismiss(asking)

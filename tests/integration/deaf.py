@@ -17,9 +17,10 @@ LOOK_S = 1.0
 
 
 class Deaf(Consumer):  # type: ignore[misc]
-    """As librdkafka's, once it stands still: no error, no log line, nothing."""
+    """As librdkafka's, once it stands still: no request, no error, no log line, nothing."""
 
     made = 0
+    _deaf = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -27,9 +28,10 @@ class Deaf(Consumer):  # type: ignore[misc]
         self._first = Deaf.made == 1
 
     def consume(self, *args: Any, **kwargs: Any) -> Any:
-        if self._first and Path(os.environ["DEAF"]).exists():
-            return []
-        return super().consume(*args, **kwargs)
+        if self._first and not self._deaf and Path(os.environ["DEAF"]).exists():
+            self._deaf = True
+            super().pause(self.assignment())
+        return [] if self._deaf else super().consume(*args, **kwargs)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 Where = tuple[str, int]
 
@@ -57,6 +57,7 @@ class Librdkafka:
         self.calls: list[tuple[str, list[Where]]] = []  #: of pause and resume
         self.arrived: list[Message] = []
         self.closed = False
+        self.ends: dict[Where, int] = {}  #: of what was fetched from
         self.made.append(self)
 
     @classmethod
@@ -99,6 +100,13 @@ class Librdkafka:
             TopicPartition(tp.topic, tp.partition, self.committed_offsets.get((tp.topic, tp.partition), none))
             for tp in partitions
         ]
+
+    def get_watermark_offsets(self, partition: TopicPartition, *, cached: bool) -> tuple[int, int] | None:
+        assert cached, "the event loop may not wait here"
+        where = partition.topic, partition.partition
+        if where not in self.assigned:
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
+        return 0, self.ends.get(where, -1001)
 
     def close(self) -> None:
         self.closed = True

@@ -623,6 +623,16 @@ async def test_a_partition_starves_while_nothing_of_it_lies_here(given: Inflow, 
     assert given.starving[1] == {ONE: 7, TWO: OFFSET_BEGINNING}
 
 
+async def test_what_is_known_of_an_end_is_what_was_there_at_the_last_fetch(
+    given: Inflow, kafka: Librdkafka
+) -> None:
+    kafka.ends[ONE] = 7
+
+    assert given.seen_end(ONE) == 7
+    assert given.seen_end(TWO) < 0
+    assert given.seen_end(("deliver.other", 0)) < 0
+
+
 async def test_a_reader_that_never_closes_does_not_hold_up_the_end(
     given: Inflow, kafka: Librdkafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:

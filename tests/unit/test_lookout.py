@@ -10,7 +10,7 @@ from streams.backlog import Place
 from streams.lookout import ANSWER_S, LOOK_S, MOST_ASKED, MOST_LOOKS, Lookout
 from tests.unit.virtual import VirtualLoop
 
-ONE, TWO = ("deliver.one", 0), ("deliver.two", 0)
+ONE = ("deliver.one", 0)
 
 
 class Reader:
@@ -20,6 +20,10 @@ class Reader:
         self.all_taken_at = 0.0
         self.starving: tuple[int, dict[Place, int]] = (1, {ONE: 7})
         self.renewed = 0
+        self.seen: dict[Place, int] = {}  #: what librdkafka knows of the ends
+
+    def seen_end(self, place: Place) -> int:
+        return self.seen.get(place, -1001)
 
     def renew(self) -> None:
         self.renewed += 1
@@ -28,7 +32,6 @@ class Reader:
 class Brokers:
     def __init__(self) -> None:
         self.last: dict[Place, int] = {ONE: 9}
-        self.first: dict[Place, int] = {}
         self.asked: list[set[Place]] = []
         self.fails: Exception | None = None
         self.takes_s = 0.0
@@ -39,9 +42,6 @@ class Brokers:
         if self.fails:
             raise self.fails
         return {place: self.last[place] for place in places if place in self.last}
-
-    async def begins(self, places: Collection[Place]) -> Mapping[Place, int]:
-        return {place: self.first.get(place, 0) for place in places}
 
 
 class World:
@@ -154,28 +154,53 @@ def test_nobody_is_asked_about_what_does_not_starve(world: World) -> None:
     assert not world.brokers.asked
 
 
-def test_offsets_that_hold_no_record_are_looked_for_less_and_less_often(world: World) -> None:
-    # Such as a transaction's marker at the end: a new reader brings nothing either
+def test_a_new_reader_that_brings_nothing_either_is_replaced_less_and_less_often(world: World) -> None:
     replaced = [at for at in range(1, 30) if world.reader.renewed < world.looks(1)]
 
     assert replaced == [2, 5, 10, 19]
     assert world.looks(10 * MOST_LOOKS) - 4 < 20
 
 
-def test_what_was_deleted_is_not_waited_for(world: World) -> None:
-    world.brokers.first = {ONE: 9}
+def test_offsets_that_librdkafka_knows_of_and_holds_no_record_for_are_not_waited_for(world: World) -> None:
+    # Such as a transaction's marker at the end, after each of many transactions
+    for offset in range(7, 27, 2):
+        world.reader.starving = (1, {ONE: offset})
+        world.brokers.last = world.reader.seen = {ONE: offset + 1}
+        assert world.looks(5) == 0
 
-    assert world.looks(10) == 0
+
+def test_what_librdkafka_knew_of_before_it_stood_still_does_not_hide_what_came_after(world: World) -> None:
+    world.reader.seen = {ONE: 8}
+
+    assert world.looks(2) == 1
+
+
+def test_what_comes_while_the_brokers_are_asked_has_come(world: World) -> None:
+    world.looks(1)
+    world.brokers.takes_s = 1.0
+    world.loop.call_later(LOOK_S + 0.5, setattr, world.reader, "starving", (1, {ONE: 9}))
+
+    assert world.looks(1) == 0
+
+
+def test_a_question_without_an_answer_begins_the_wait_anew(world: World) -> None:
+    world.looks(1)
+    world.brokers.fails = TimeoutError()
+    world.looks(1)
+    world.brokers.fails = None
+
+    assert world.looks(1) == 0
+    assert world.looks(1) == 1
 
 
 def test_a_partition_that_was_never_read_is_waited_for_from_its_first_record(world: World) -> None:
-    world.reader.starving = (1, {ONE: OFFSET_BEGINNING, TWO: OFFSET_BEGINNING})
-    world.brokers.last, world.brokers.first = {ONE: 0, TWO: 5}, {TWO: 5}
+    world.reader.starving = (1, {ONE: OFFSET_BEGINNING})
+    world.brokers.last = {ONE: 0}
     assert world.looks(5) == 0
 
-    world.brokers.first = {TWO: 4}
+    world.brokers.last = {ONE: 1}
 
-    assert world.looks(5) == 1
+    assert world.looks(2) == 1
 
 
 def test_of_many_partitions_some_are_asked_about_at_a_time_and_all_in_their_turn(world: World) -> None:

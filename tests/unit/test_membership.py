@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import fetcher, subscription_state
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -106,7 +107,8 @@ async def test_a_stop_does_not_wait_for_a_broker_for_ever_and_ends_the_watch(
 
 
 def test_aiokafkas_private_names_are_where_we_use_them() -> None:
-    for name in ("_partition_assignment_strategy", "_fetcher", "_subscription", "_coordinator"):
+    assert callable(ClusterMetadata.leader_for_partition)
+    for name in ("_partition_assignment_strategy", "_fetcher", "_subscription", "_coordinator", "_client"):
         assert f"self.{name}" in inspect.getsource(AIOKafkaConsumer), f"AIOKafkaConsumer has no {name}"
     assert "_create_worker_consumer" in vars(driver.AIOKafkaConsumerThread)
 
