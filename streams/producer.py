@@ -142,7 +142,7 @@ class Producer:
     def _note_refusals(self, sent: Sequence[Outgoing], failed: Sequence[Failure], sent_at: float) -> None:
         errors = {sent[at].topic: error for at, error in failed}
         for topic, error in errors.items():
-            self.refusals.failed(topic, error)
+            self.refusals.failed(topic, error, sent_at)
         self.refusals.taken((record.topic for record in sent if record.topic not in errors), sent_at)
 
     async def _singled_out(self, records: Sequence[Outgoing], failed: list[Failure]) -> list[Failure]:

@@ -44,12 +44,18 @@ class Refusals:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._refused: dict[str, Refusal] = {}
+        self._taken_at: dict[str, float] = {}  #: when a topic that had been refused was taken again
 
     def __bool__(self) -> bool:
         return bool(self._refused)
 
-    def failed(self, topic: str, error: KafkaError) -> None:
-        """A record for this topic was not taken."""
+    def failed(self, topic: str, error: KafkaError, sent_at: float = float("inf")) -> None:
+        """A record for this topic, sent at that moment, was not taken.
+
+        It says nothing if the topic was taken again since: many writes are under way when it is mended.
+        """
+        if sent_at <= self._taken_at.get(topic, float("-inf")):
+            return
         now = self._clock()
         known = self._refused.get(topic)
         if known is None or known.error.code() != error.code():
@@ -76,6 +82,7 @@ class Refusals:
             refusal = self._refused[topic]
             if sent_at >= refusal.since:
                 del self._refused[topic]
+                self._taken_at[topic] = self._clock()
                 log.warning("produce.taken_again topic=%s after_s=%d", topic, self._clock() - refusal.since)
 
     def lasting(self) -> dict[str, str]:

@@ -93,3 +93,21 @@ def test_another_error_of_the_same_topic_is_said_too(
     refusals.failed("dlq", TIMED_OUT)
     refusals.failed("dlq", DENIED)
     assert len(caplog.records) == 2
+
+
+def test_a_refusal_of_what_was_sent_before_the_topic_was_mended_says_nothing(
+    refusals: Refusals, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals.failed("dlq", DENIED, 0.0)
+    time.now = 5.0
+    refusals.taken(["dlq"], 4.0)
+    caplog.clear()
+
+    refusals.failed("dlq", DENIED, 3.0)  # its report comes last
+    assert not refusals
+    assert caplog.messages == []
+
+    time.now = 7.0
+    refusals.failed("dlq", DENIED, 6.0)
+    assert refusals
+    assert len(caplog.messages) == 1
