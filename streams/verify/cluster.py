@@ -31,6 +31,7 @@ RETRY = {
 TIMEOUT_S = 1.0
 WORKER = {"host": "127.0.0.1", "port": 0, "drain": "5s", "session_timeout": "6s", "commit_interval": "200ms"}
 KAFKA = {"partitions": 4, "max_record_bytes": 100_000}
+GONE_WITHIN_S = 15.0  #: what was deleted is named no longer after it
 
 
 class Way(StrEnum):
@@ -151,8 +152,18 @@ def _group_deleted(settings: Settings) -> bool:
 
 
 def left_behind(settings: Settings) -> list[str]:
-    """Topics and group of a scenario that are still there."""
-    admin, prefix = asks(settings), settings.kafka.prefix
+    """Topics and group of a scenario that are still there.
+
+    Asked until there is none or `GONE_WITHIN_S` are over: the controller says that a topic is deleted when it
+    has written so, and a busy broker names it until it has read what was written.
+    """
+    admin, deadline = asks(settings), time.monotonic() + GONE_WITHIN_S
+    while (left := _named(admin, settings.kafka.prefix)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return left
+
+
+def _named(admin: AdminClient, prefix: str) -> list[str]:
     there = [name for name in admin.list_topics(timeout=15).topics if name.startswith(prefix)]
     groups = admin.list_consumer_groups(request_timeout=15).result().valid
     return there + [f"group {one.group_id}" for one in groups if one.group_id.startswith(prefix)]

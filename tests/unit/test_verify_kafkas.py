@@ -1,11 +1,15 @@
 """Which Kafka a scenario is played on, and how its workers get there."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 from streams.demo.kafka_settings import Listener, Node, properties
+from streams.verify import cluster as clusters
 from streams.verify import faults, processes
 from streams.verify.cluster import Cluster, Way
 from streams.verify.faults.base import Scenario
@@ -64,3 +68,28 @@ def test_a_listener_sends_clients_to_where_its_proxy_is(tmp_path: Path) -> None:
     assert told["advertised.listeners"] == "PLAINTEXT://127.0.0.1:9092,PROXIED://127.0.0.1:5000"
     assert told["controller.quorum.voters"] == node.voters
     assert (told["node.id"], told["num.io.threads"]) == ("2", "2")
+
+
+@pytest.mark.parametrize(
+    ("answers", "left"),
+    [
+        ([["verify-a.events", "verify-b.events"], ["verify-a.events"], ["verify-b.events"]], []),
+        ([["verify-a.events"]] * 99, ["verify-a.events"]),
+    ],
+    ids=["a broker that names it a while yet", "what is not deleted"],
+)
+def test_what_a_broker_names_for_good_is_left_behind(
+    answers: list[list[str]], left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: Iterator[list[str]] = iter(answers)
+    admin: Any = SimpleNamespace(
+        list_topics=lambda **_: SimpleNamespace(topics=dict.fromkeys(next(named))),
+        list_consumer_groups=lambda **_: SimpleNamespace(result=lambda: SimpleNamespace(valid=[])),
+    )
+    now = iter(range(1000))
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda _: None)
+    monkeypatch.setattr(clusters, "asks", lambda _: admin)
+    monkeypatch.setattr(clusters, "time", clock)
+    settings: Any = SimpleNamespace(kafka=SimpleNamespace(prefix="verify-a."))
+
+    assert clusters.left_behind(settings) == left
