@@ -7,6 +7,7 @@ from tests.integration.plays import plays, result
 __all__ = ["plays", "result"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The plays come first, for they take longest; one process has them all where there are several."""
     items.sort(key=lambda item: not _is_played(item))

@@ -3,9 +3,8 @@
 import time
 from dataclasses import dataclass, replace
 
-from streams.verify import faults
 from streams.verify.cast import CHOOSY, SLOW, STEADY
-from streams.verify.faults.base import Scenario
+from streams.verify.faults.base import Alone, Scenario
 from streams.verify.result import Result
 from streams.verify.stage import Stage
 from tests.integration.plays import played
@@ -13,8 +12,31 @@ from tests.integration.plays import played
 #: Requests are under way at any moment, so that it shows what becomes of them.
 BUSY = (STEADY, SLOW, CHOOSY)
 NO_FAULT = Scenario("no-fault", "load, and nothing else", roles=BUSY, seconds=2.0)
-#: Dies late enough for many a commit before it, of records whose requests are under way.
-KILL = replace(*faults.chosen("kill-after-answer"), roles=BUSY, points="after-answer:400=kill")
+
+
+@dataclass(frozen=True)
+class Killed(Alone):
+    """The only worker dies between commits, with requests of 0.4 s under way; others come."""
+
+    def counts(self, events: int) -> int:
+        return 30 * events
+
+    def inject(self, stage: Stage) -> None:
+        topic = stage.names.deliver(SLOW.name)
+
+        def committed() -> bool:
+            return sum(at for place, at in stage.extent()[0].items() if place.topic == topic) > 100
+
+        stage.wait(f"commits on {topic}", committed)
+        [victim] = stage.workers
+        victim.doomed = True
+        stage.kill(victim)
+        for _ in range(2):
+            stage.start_worker(ready=False)
+        stage.load.stop()
+
+
+KILL = Killed("kill", "SIGKILL with requests under way", roles=BUSY, seconds=120.0)
 
 
 @dataclass(frozen=True)
