@@ -56,7 +56,7 @@ unit: $(READY) ## what needs no Kafka (about a minute)
 
 integration: $(READY) ## the promises, on real Kafka
 	@$(BIN)/python -m compileall -q connectors schemas streams tests
-	@$(PYTEST) tests/integration -n 2 --dist loadgroup $(ARGS)
+	@$(PYTEST) tests/integration -n 2 $(ARGS)
 
 verify: $(READY) ## prove that nothing is lost: every fault, one after the other (under 20 minutes)
 	@$(ON) $(BIN)/distributary verify $(ARGS)
