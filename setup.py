@@ -17,9 +17,9 @@ COMPILED = (
     "streams/deliver", "streams/destinations", "streams/dispatch", "streams/express", "streams/flight",
     "streams/header_values", "streams/headers", "streams/health", "streams/histogram",
     "streams/http/connection", "streams/http/pool", "streams/http/waiting", "streams/http/watch",
-    "streams/http/wire", "streams/inflow", "streams/letters", "streams/packing", "streams/produce",
-    "streams/producer", "streams/records", "streams/request", "streams/retry", "streams/route",
-    "streams/scan", "streams/settle", "streams/settling", "streams/slots",
+    "streams/http/wire", "streams/inflow", "streams/letters", "streams/lines", "streams/packing",
+    "streams/produce", "streams/producer", "streams/records", "streams/request", "streams/retry",
+    "streams/route", "streams/scan", "streams/settle", "streams/settling", "streams/slots",
 )  # fmt: skip
 MYPY = ("--config-file=pyproject.toml", "--explicit-package-bases", "--follow-imports=silent")
 

@@ -4,18 +4,19 @@ librdkafka makes a request of each partition's records, and a call of each recor
 topics get costs little more than one that one topic gets, and an event to twenty destinations is one request.
 
 As an idempotent producer's, each batch has a sequence number in its partition, of which one is under way at a
-time. One that was not answered is sent again as it was, so that a broker that has it says so. Only what a
-broker has confirmed (acks=all) counts as written. What is refused, or not confirmed within PATIENCE_S, is
-given back, to be written by `streams.producer`, which knows what to do then.
+time; what comes meanwhile goes with the next (`streams.lines`). One that was not answered is sent again as it
+was, so that a broker that has it says so. Only what a broker has confirmed (acks=all) counts as written.
+What is refused, or not confirmed within PATIENCE_S, is given back, to be written by `streams.producer`, which
+knows what to do then.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 
 from streams import clock
 from streams.dispatch import Tasks
+from streams.lines import Copy, Errand, Line, Together
 from streams.packing import Packed
 from streams.produce import (
     DUPLICATE,
@@ -32,7 +33,7 @@ from streams.produce import (
 
 log = logging.getLogger(__name__)
 
-#: Batches of one request have at most so many bytes together, but for the first.
+#: Batches of one request have at most so many bytes, but for the first and what goes with each.
 MOST_OF_A_REQUEST = 4 * 1024 * 1024
 #: How long a batch is tried, and how long it rests in between at first and at most.
 PATIENCE_S, BACKOFF_S, LONGEST_BACKOFF_S = 20.0, 0.1, 1.0
@@ -40,66 +41,6 @@ PATIENCE_S, BACKOFF_S, LONGEST_BACKOFF_S = 20.0, 0.1, 1.0
 AGAIN_S, LONGEST_AGAIN_S = 1.0, 30.0
 #: After a refusal that is not about one topic, all is given back at once for so long.
 CLOSED_S = 30.0
-LAST_SEQUENCE = 2**31 - 1
-
-
-class Errand:
-    """What `send` waits for."""
-
-    __slots__ = ("future", "left", "returned")
-
-    def __init__(self, left: int, future: "asyncio.Future[None]") -> None:
-        self.left = left
-        self.returned: list[Copy] = []
-        self.future = future
-
-    def ended(self) -> None:
-        self.left -= 1
-        if not self.left and not self.future.done():
-            self.future.set_result(None)
-
-
-class Copy:
-    """A packed batch for one partition."""
-
-    __slots__ = ("doubtful", "errand", "number", "packed", "partition", "rest_s", "since", "topic")
-
-    def __init__(self, topic: str, partition: int, packed: Packed, errand: Errand) -> None:
-        self.topic, self.partition = topic, partition
-        self.packed = packed
-        self.errand = errand
-        self.since = clock.steady()
-        #: The producer's id and epoch, and the first record's sequence number, from when it is first sent.
-        self.number: tuple[int, int, int] | None = None
-        self.doubtful = False  #: it may be written already; then nothing else may ever have its number
-        self.rest_s = BACKOFF_S / 2  #: before it was sent the last time
-
-
-class Line:
-    """The batches for one partition, of which the first may be under way."""
-
-    __slots__ = ("copies", "identity", "partition", "sequence", "topic")
-
-    def __init__(self, topic: str, partition: int) -> None:
-        self.topic, self.partition = topic, partition
-        self.copies: deque[Copy] = deque()
-        self.identity: tuple[int, int] | None = None
-        self.sequence = 0  #: of the next record that this identity writes here
-
-    def data(self, identity: tuple[int, int]) -> bytes:
-        """The first batch as it goes over the wire, the same each time."""
-        copy = self.copies[0]
-        if copy.number is None:
-            if self.identity != identity:
-                self.identity, self.sequence = identity, 0
-            copy.number = identity[0], identity[1], self.sequence
-        producer_id, epoch, sequence = copy.number
-        return copy.packed.signed(producer_id, epoch, sequence)
-
-    def written(self) -> None:
-        """The first batch is."""
-        after = self.sequence + len(self.copies[0].packed.contents)
-        self.sequence = after if after <= LAST_SEQUENCE else after - LAST_SEQUENCE - 1
 
 
 class Express:
@@ -160,7 +101,7 @@ class Express:
             line = self._lines.get((topic, partition))
             if line is None:
                 line = self._lines[topic, partition] = Line(topic, partition)
-            if not line.copies:
+            if not line.waits:
                 self._ready[line] = None
             line.copies.append(Copy(topic, partition, packed, errand))
         self._dispatch()
@@ -179,7 +120,7 @@ class Express:
             if node is None:
                 homeless.append(line)
                 continue
-            size = sizes.get(node, 0) + len(line.copies[0].packed.data)
+            size = sizes.get(node, 0) + len(line.first.packed.data)
             if node in self._busy or (size > MOST_OF_A_REQUEST and node in loads):
                 continue
             sizes[node] = size
@@ -195,9 +136,9 @@ class Express:
         """Nobody leads these partitions."""
         self._brokers.learn()
         for line in lines:
-            while line.copies and self._late(line.copies[0]):
+            while line.waits and self._late(line):
                 self._give_back(line, "no leader")
-            if not line.copies:
+            if not line.waits:
                 del self._ready[line]
         if self._look is None:
             self._look = asyncio.get_running_loop().call_later(BACKOFF_S, self._look_again)
@@ -214,7 +155,8 @@ class Express:
             if self._identity is None:
                 self._identity = await self._brokers.identity()
             identity = self._identity
-            body = request([(line.topic, line.partition, line.data(identity)) for line in lines])
+            together: Together = {}
+            body = request([(line.topic, line.partition, line.data(identity, together)) for line in lines])
             codes, rest_s = answers(await self._brokers.produce(node, body))
         except Unanswered as silence:
             log.info("express.unanswered node=%d error=%s", node, silence)
@@ -240,47 +182,46 @@ class Express:
         self._dispatch()
 
     def _answered(self, line: Line, code: int) -> None:
-        """The first batch of this line is written, is to be sent again, or is given back."""
-        copy = line.copies[0]
-        if code == NONE or (code == DUPLICATE and copy.doubtful):
+        """What was sent of this line is written, is to be sent again, or is given back."""
+        load = line.load
+        if code == NONE or (code == DUPLICATE and load is not None and load.doubtful):
             line.written()
-            line.copies.popleft()
-            copy.errand.ended()
-        elif code in NOT_NOW and not self._late(copy):
-            copy.doubtful = copy.number is not None
-            copy.rest_s = min(2 * copy.rest_s, LONGEST_BACKOFF_S)
+        elif code in NOT_NOW and not self._late(line):
+            if load is not None:
+                load.doubtful = True
+            line.rest_s = min(2 * line.rest_s or BACKOFF_S, LONGEST_BACKOFF_S)
             self._brokers.learn()
-            asyncio.get_running_loop().call_later(copy.rest_s, self._again, line)
+            asyncio.get_running_loop().call_later(line.rest_s, self._again, line)
             return
         else:
-            copy.doubtful |= code not in NOT_THIS_ONE
+            if load is not None:
+                load.doubtful |= code not in NOT_THIS_ONE
             self._give_back(line, str(code))
-        if line.copies:
+        if line.waits:
             self._ready[line] = None
 
     def _again(self, line: Line) -> None:
-        if line.copies:
+        if line.waits:
             self._ready[line] = None
             self._dispatch()
 
-    def _late(self, copy: Copy) -> bool:
-        return clock.steady() > copy.since + PATIENCE_S
+    def _late(self, line: Line) -> bool:
+        return clock.steady() > line.first.since + PATIENCE_S
 
     def _give_back(self, line: Line, why: str) -> None:
-        """The first batch of this line."""
-        copy = line.copies.popleft()
-        if copy.doubtful:  # its number may be taken: the next batch would pass for this one
-            self._identity = None
+        """What was sent of this line, or waits longest."""
+        if line.load is not None and line.load.doubtful:
+            self._identity = None  # its number may be taken: the next batch would pass for this one
+        copies = line.give_back()
+        records = sum([len(copy.packed.contents) for copy in copies])
         log.info("express.given_back topic=%s partition=%d records=%d error=%s",
-                 copy.topic, copy.partition, len(copy.packed.contents), why)  # fmt: skip
-        copy.errand.returned.append(copy)
-        copy.errand.ended()
+                 line.topic, line.partition, records, why)  # fmt: skip
 
     def _refused(self, why: str, lines: Sequence[Line]) -> None:
         """It is not about one topic: nothing goes this way for a while."""
         log.warning("express.refused error=%s: for %d s, each record by itself", why, CLOSED_S)
         self._closed_until, self._identity = clock.steady() + CLOSED_S, None
         for line in lines:
-            while line.copies:
+            while line.waits:
                 self._give_back(line, why)
         self._dispatch()

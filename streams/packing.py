@@ -43,11 +43,12 @@ class Content(NamedTuple):
 class Packed:
     """A record batch by nobody; `contents` is what is in it."""
 
-    __slots__ = ("contents", "data")
+    __slots__ = ("contents", "data", "size")
 
-    def __init__(self, contents: Sequence[Content], data: bytes) -> None:
+    def __init__(self, contents: Sequence[Content], data: bytes, size: int) -> None:
         self.contents = contents
         self.data = data
+        self.size = size  #: bytes before compression
 
     def signed(self, producer_id: int, epoch: int, sequence: int) -> bytes:
         """The batch as a producer writes it, which gives its first record that sequence number."""
@@ -71,7 +72,8 @@ def pack(contents: Sequence[Content], now_ms: int) -> list[Packed]:
             if builder.append(count, now_ms, key, value, headers) is None:
                 break
             count += 1
-        packed.append(Packed(contents[first : first + count], bytes(builder.build())))
+        size = builder.size()
+        packed.append(Packed(contents[first : first + count], bytes(builder.build()), size))
         first += count
     return packed
 

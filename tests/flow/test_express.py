@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from streams import express
-from streams.express import LAST_SEQUENCE, Copy, Express, Line
+from streams import express, lines
+from streams.express import Express
+from streams.lines import LAST_SEQUENCE, Copy, Errand, Line
 from streams.packing import Content, Packed, pack
 from streams.produce import Refusal, Unanswered
 from tests.flow.cluster import Cluster
@@ -62,7 +63,92 @@ async def test_what_comes_while_a_broker_has_a_request_goes_with_the_next(
 
     assert [await sending for sending in sends] == [[]] * 6
     assert cluster.logs["a/0"] == [b"0", b"1", b"2"]
-    assert len(cluster.requests) == 3  # one batch of a partition at a time
+    assert len(cluster.requests) == 2  # what waited for one partition, as one batch
+
+
+async def waiting(post: Express, cluster: Cluster, *sent: list[tuple[str, int, Packed]]) -> list[list[Copy]]:
+    """These are sent while a broker keeps us waiting; then it answers. What each sender was given back."""
+    cluster.open_nodes[1] = asyncio.Event()
+    before = asyncio.create_task(post.send([("a", 0, packed(b"before"))]))
+    await until(lambda: cluster.requests)
+    sends = [asyncio.create_task(post.send(copies)) for copies in sent]
+    await asyncio.sleep(0)
+    cluster.open_nodes[1].set()
+    assert await before == []
+    return [await one for one in sends]
+
+
+async def test_what_waited_for_a_partition_is_one_batch_in_order(post: Express, cluster: Cluster) -> None:
+    one, two, three = packed(b"1"), packed(b"2", b"3"), packed(b"4")
+    sent = [("a", 0, one), ("b", 0, one)], [("a", 0, two), ("b", 0, two)], [("a", 0, three)]
+
+    assert await waiting(post, cluster, *sent) == [[], [], []]
+    assert await post.send([("a", 0, packed(b"5")), ("b", 0, packed(b"5"))]) == []  # the numbers are right
+
+    assert cluster.logs["a/0"] == [b"before", b"1", b"2", b"3", b"4", b"5"]
+    assert cluster.logs["b/0"] == [b"1", b"2", b"3", b"5"]
+    assert len(cluster.requests) == 3
+
+
+async def test_large_batches_that_waited_go_one_by_one(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = packed(b"1")
+    monkeypatch.setattr(lines, "MOST_TOGETHER", 2 * one.size)
+    sent = [[("a", 0, packed(b"%d" % number))] for number in range(2, 7)]
+
+    assert await waiting(post, cluster, *sent) == [[]] * 5
+
+    assert cluster.logs["a/0"] == [b"before", b"2", b"3", b"4", b"5", b"6"]
+    assert len(cluster.requests) == 1 + 3
+
+
+async def test_of_what_was_refused_together_each_sender_has_its_own_back(
+    post: Express, cluster: Cluster
+) -> None:
+    cluster.codes["a/0"] += [0, TOO_LARGE]
+    sent = [("a", 0, packed(b"1")), ("b", 0, packed(b"1"))], [("a", 0, packed(b"2"))]
+
+    first, second = await waiting(post, cluster, *sent)
+
+    assert [copy.packed.contents[0].value for copy in first + second] == [b"1", b"2"]
+    assert names(first) == names(second) == ["a/0"]
+    assert await post.send([("a", 0, packed(b"3"))]) == []
+    assert cluster.logs == {"a/0": [b"before", b"3"], "b/0": [b"1"]}
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["written", "not written"])
+async def test_what_went_together_and_was_not_answered_goes_together_again(
+    post: Express, cluster: Cluster, heard: bool
+) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    cluster.open_nodes[1] = first
+    sends = [asyncio.create_task(post.send([("a", 0, packed(b"0"))]))]
+    await until(lambda: cluster.requests)
+    sends += [asyncio.create_task(post.send([("a", 0, packed(b"%d" % number))])) for number in (1, 2)]
+    await asyncio.sleep(0)
+    cluster.open_nodes[1] = second
+    first.set()
+    await until(lambda: len(cluster.requests) == 2)
+    (cluster.lost if heard else cluster.deaf).append(Unanswered("KafkaConnectionError"))
+    sends.append(asyncio.create_task(post.send([("a", 0, packed(b"3"))])))
+    second.set()
+
+    assert [await one for one in sends] == [[]] * 4
+
+    assert cluster.logs["a/0"] == [b"0", b"1", b"2", b"3"]
+    assert cluster.requests[1] == cluster.requests[2]
+    assert len(cluster.requests) == 4
+
+
+async def test_what_can_not_be_put_together_is_given_back(post: Express, cluster: Cluster) -> None:
+    broken = packed(b"2")
+    broken.contents = [Content("no bytes", None, [])]  # type: ignore[arg-type]
+
+    first, second = await waiting(post, cluster, [("a", 0, packed(b"1"))], [("a", 0, broken)])
+
+    assert names(first) == names(second) == ["a/0"]
+    assert cluster.logs["a/0"] == [b"before"]
 
 
 async def test_a_broker_that_does_not_answer_holds_up_nobody_elses(post: Express, cluster: Cluster) -> None:
@@ -290,14 +376,16 @@ async def test_who_does_not_wait_any_more_is_not_told(post: Express, cluster: Cl
     assert cluster.logs["a/0"] == [b"1", b"2"]
 
 
-async def test_after_the_last_number_comes_the_first(cluster: Cluster) -> None:
-    line, errand = Line("a", 0), express.Errand(1, asyncio.get_running_loop().create_future())
+async def test_after_the_last_number_comes_the_first() -> None:
+    line, errand = Line("a", 0), Errand(4, asyncio.get_running_loop().create_future())
+    line.identity = (1, 0)
     for first, then in [(LAST_SEQUENCE - 1, 1), (LAST_SEQUENCE, 2), (LAST_SEQUENCE - 2, 0), (0, 3)]:
         line.copies.append(Copy("a", 0, packed(b"1", b"2", b"3"), errand))
         line.sequence = first
+        line.data((1, 0), {})
         line.written()
         assert line.sequence == then
-        line.copies.clear()
+    assert errand.future.done()
 
 
 async def test_a_topic_that_nobody_knows_yet_is_asked_for_and_less_and_less_often(
