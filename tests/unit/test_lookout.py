@@ -121,11 +121,16 @@ def test_a_new_assignment_is_given_as_long_as_the_first(world: World) -> None:
     assert world.looks(1) == 1
 
 
-def test_an_answer_that_comes_after_a_rebalance_is_about_nothing(world: World) -> None:
+@pytest.mark.parametrize(
+    "starving", [(2, {ONE: 7}), (1, {ONE: 9})], ids=["there was a rebalance", "the records have come"]
+)
+def test_an_answer_that_comes_too_late_is_about_nothing(
+    world: World, starving: tuple[int, dict[tuple[str, int], int]]
+) -> None:
     world.looks(1)
     world.brokers.takes_s = 1.0
 
-    world.loop.call_later(LOOK_S + 0.5, setattr, world.reader, "starving", (2, {ONE: 7}))
+    world.loop.call_later(LOOK_S + 0.5, setattr, world.reader, "starving", starving)
 
     assert world.looks(1) == 0
 
@@ -173,14 +178,6 @@ def test_what_librdkafka_knew_of_before_it_stood_still_does_not_hide_what_came_a
     world.reader.seen = {ONE: 8}
 
     assert world.looks(2) == 1
-
-
-def test_what_comes_while_the_brokers_are_asked_has_come(world: World) -> None:
-    world.looks(1)
-    world.brokers.takes_s = 1.0
-    world.loop.call_later(LOOK_S + 0.5, setattr, world.reader, "starving", (1, {ONE: 9}))
-
-    assert world.looks(1) == 0
 
 
 def test_a_question_without_an_answer_begins_the_wait_anew(world: World) -> None:
