@@ -33,7 +33,7 @@ from streams.produce import (
 
 log = logging.getLogger(__name__)
 
-#: Batches of one request have at most so many bytes, but for the first and what goes with each.
+#: Batches of one request have at most so many bytes together, but for the first.
 MOST_OF_A_REQUEST = 4 * 1024 * 1024
 #: How long a batch is tried, and how long it rests in between at first and at most.
 PATIENCE_S, BACKOFF_S, LONGEST_BACKOFF_S = 20.0, 0.1, 1.0
@@ -120,8 +120,10 @@ class Express:
             if node is None:
                 homeless.append(line)
                 continue
-            size = sizes.get(node, 0) + len(line.first.packed.data)
-            if node in self._busy or (size > MOST_OF_A_REQUEST and node in loads):
+            if node in self._busy:
+                continue
+            size = sizes.get(node, 0) + line.size
+            if size > MOST_OF_A_REQUEST and node in loads:
                 continue
             sizes[node] = size
             loads.setdefault(node, []).append(line)

@@ -82,6 +82,13 @@ class Line:
         """What waits longest."""
         return self.copies[0] if self.load is None else self.load.copies[0]
 
+    @property
+    def size(self) -> int:
+        """Bytes of what it sends next, about: put together, batches become smaller."""
+        if self.load is not None:
+            return len(self.load.packed.data)
+        return sum([len(copy.packed.data) for copy in self._next()])
+
     def data(self, identity: tuple[int, int], together: Together) -> bytes:
         """The next batch as it goes over the wire; until it is written or returned the same each time."""
         load = self.load

@@ -350,6 +350,18 @@ async def test_a_request_has_a_size(post: Express, cluster: Cluster, monkeypatch
     assert len(cluster.requests) == 3
 
 
+async def test_what_goes_together_counts_together(
+    post: Express, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = packed(b"1")
+    monkeypatch.setattr(express, "MOST_OF_A_REQUEST", 4 * len(one.data))
+
+    await waiting(post, cluster, *[[(topic, 0, one) for topic in "bcd"]] * 2)
+
+    assert len(cluster.requests) == 1 + 2
+    assert cluster.logs["b/0"] == cluster.logs["c/0"] == cluster.logs["d/0"] == [b"1", b"1"]
+
+
 async def test_until_somebody_is_there_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(express, "AGAIN_S", 0.01)
     cluster = Cluster()
