@@ -225,7 +225,7 @@ def mixpanel(offset: int) -> dict[str, str]:
 
 @pytest.fixture
 def long_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A destination is unwell as soon as one attempt has failed, and slots rest longer than any test takes."""
+    """A destination is unwell as soon as one attempt has failed, and its slots rest for 30 to 90 s."""
     monkeypatch.setattr(health, "UNWELL_S", -1.0)
     monkeypatch.setattr(health, "REST_S", 60.0)
 
