@@ -19,6 +19,7 @@ from bench.systems.base import PARTITIONS, Task, Workload
 from streams import durations
 from streams.demo.broker import LocalKafka
 from streams.headers import Header
+from streams.scan import patiently
 
 #: Retries of the RETRY workload wait so long, seconds.
 DELAY_S = 2.0
@@ -106,8 +107,12 @@ class Stage:
         """Of every partition of these topics, where it ends."""
         known = self.admin.list_topics(timeout=ANSWER_S).topics
         places = [TopicPartition(topic, part) for topic in topics for part in known[topic].partitions]
-        asked = self.admin.list_offsets({place: OffsetSpec.latest() for place in places})
-        return {(at.topic, at.partition): found.result(ANSWER_S).offset for at, found in asked.items()}
+
+        def ask() -> dict[tuple[str, int], int]:
+            asked = self.admin.list_offsets({place: OffsetSpec.latest() for place in places})
+            return {(at.topic, at.partition): found.result(ANSWER_S).offset for at, found in asked.items()}
+
+        return patiently(ask)  # a partition that was made a moment ago may have no leader yet
 
     def written(self, topics: Iterable[str]) -> int:
         """Records on these topics."""
