@@ -27,6 +27,9 @@ MENDED_BY: Mapping[int, str] = {
 PASSING = "it is written again until it is taken"
 #: How often it is said again while it lasts.
 REMIND_S = 60.0
+#: When a topic is taken again, it is not so at once for each of our producers, who learn of it by themselves:
+#: some were refused it for 0.6 s more, and it was said by turns that it is taken and that it is not.
+SETTLE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -52,9 +55,10 @@ class Refusals:
     def failed(self, topic: str, error: KafkaError, sent_at: float = float("inf")) -> None:
         """A record for this topic, sent at that moment, was not taken.
 
-        It says nothing if the topic was taken again since: many writes are under way when it is mended.
+        It says nothing if the topic was taken again since, or shortly before: many writes are under way when
+        it is mended. What lasts is tried again, and said then.
         """
-        if sent_at <= self._taken_at.get(topic, float("-inf")):
+        if sent_at <= self._taken_at.get(topic, float("-inf")) + SETTLE_S:
             return
         now = self._clock()
         known = self._refused.get(topic)
