@@ -14,8 +14,8 @@ SUPPLIED = 0.5
 #: A pause throws away what librdkafka has of a partition, mostly thousands of records. So it waits until all
 #: has been taken, but for a partition of which FAR_TOO_MUCH lies here, and unless ALL_BYTES lie here in all.
 FAR_TOO_MUCH, ALL_BYTES = 4, 64 * 1024 * 1024
-#: Of the memory of a record, without its key and value.
-RECORD_BYTES = 500
+#: Of the memory of a record, without its key, value and headers; and of a header. A delayed record has ten.
+RECORD_BYTES, HEADER_BYTES = 500, 200
 #: The same for a destination that takes nothing now: what isn't fetched costs neither the broker nor us.
 ENOUGH_FOR_NOTHING, FEW_FOR_NOTHING = 100, 25
 #: Of those, one in so many goes on at a time, and then none for so long. A fetch brings hundreds of records
@@ -33,7 +33,7 @@ class Backlog:
 
     def __init__(self, start: int) -> None:
         self.records: deque[Record] = deque()
-        self.bytes = 0  #: of their keys and values
+        self.bytes = 0  #: of their keys, values and headers
         self.paused = False  #: no more of them is fetched
         self.next = start  #: the offset after the last that came; where reading began, while nothing has
 
@@ -60,7 +60,7 @@ class Backlog:
 
 
 def _bytes(record: Record) -> int:
-    return len(record.value or b"") + len(record.key or b"")
+    return len(record.value or b"") + len(record.key or b"") + HEADER_BYTES * len(record.headers)
 
 
 class Patient:

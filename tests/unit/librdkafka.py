@@ -112,8 +112,8 @@ class Librdkafka:
         self.closed = True
 
 
-def records(tp: Where, *offsets: int, value: bytes = b"{}") -> list[Message]:
-    return [Message(tp, offset, value=value) for offset in offsets]
+def records(tp: Where, *offsets: int, value: bytes = b"{}", headers: Any = ()) -> list[Message]:
+    return [Message(tp, offset, value=value, headers=headers) for offset in offsets]
 
 
 def failure(code: int, tp: Where = ("t", 0)) -> Message:

@@ -16,12 +16,13 @@ from streams.backlog import (
     FAR_TOO_MUCH,
     FEW,
     FEW_FOR_NOTHING,
+    HEADER_BYTES,
     MOST,
     RECORD_BYTES,
     Backlog,
 )
 from streams.flight import Record
-from streams.inflow import MOST_AT_ONCE, Inflow
+from streams.inflow import MOST_AT_ONCE, PLENTY_OF_FETCHES, Inflow
 from tests.unit.librdkafka import Librdkafka, Message, Where, failure, records
 
 ONE, TWO = ("deliver.one", 0), ("deliver.two", 0)
@@ -351,6 +352,18 @@ async def test_a_partition_of_which_far_too_much_comes_is_paused_before_all_is_t
     given.look_again(ONE)
 
     assert await all_taken(given) == {ONE: list(range(2 * FAR_TOO_MUCH * ENOUGH))}
+
+
+async def test_of_records_with_many_headers_less_is_far_too_much(given: Inflow, kafka: Librdkafka) -> None:
+    # A delayed record has ten: as many as of others were 20 MiB of each partition.
+    most, each = PLENTY_OF_FETCHES * given.fetch_bytes, 10 * HEADER_BYTES
+    kafka.arrive(*records(ONE, *range(FAR_TOO_MUCH * ENOUGH), headers=[("due", b"1")] * 10))
+
+    await read_in(given)
+
+    assert kafka.calls == [("pause", [ONE])]
+    lying = FAR_TOO_MUCH * ENOUGH - len(kafka.arrived)
+    assert lying < FAR_TOO_MUCH * most / each + MOST_AT_ONCE
 
 
 async def test_when_too_much_lies_here_in_all_plenty_is_far_too_much(
