@@ -4,7 +4,7 @@
     deliver  deliver.<destination>    streams.deliver -> streams.request -> streams.settle
     delay    delay.<tier>             streams.delay
 
-An agent does nothing but pass a batch on; what a batch's records became is said record by record
+An agent does nothing but pass batches on; what a batch's records became is said record by record
 through the batch itself (streams.flight), and Faust's own acknowledgements mean nothing here.
 """
 
@@ -67,17 +67,20 @@ def build(settings: Settings, instance_id: str | None = None) -> "App":
     @app.agent(app.topic(settings.inbound.topic, schema=Batches()), name="route")
     async def route(stream: Any) -> None:
         async for event in stream.noack().events():
-            app.route.take(event.value)
+            for batch in event.value:
+                app.route.take(batch)
 
     @app.agent(app.topic(*app.names.all_deliver, schema=Batches()), name="deliver")
     async def deliver(stream: Any) -> None:
         async for event in stream.noack().events():
-            app.deliver.take(event.value)
+            for batch in event.value:
+                app.deliver.take(batch)
 
     @app.agent(app.topic(*app.names.all_delay, schema=Batches()), name="delay")
     async def delay(stream: Any) -> None:
         async for event in stream.noack().events():
-            app.delay.take(event.value)
+            for batch in event.value:
+                app.delay.take(batch)
 
     web.pages(app)
     return app
@@ -97,7 +100,11 @@ class App(faust.App):
     def __init__(self, settings: Settings, instance_id: str | None) -> None:
         self.settings = settings
         self.names = Names.of(settings)
-        self._delay_topics = frozenset(self.names.all_delay)
+        self._agents = {
+            settings.inbound.topic: "route",
+            **dict.fromkeys(self.names.all_deliver, "deliver"),
+            **dict.fromkeys(self.names.all_delay, "delay"),
+        }
         self.worker_id = instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.drain_s = settings.worker.drain
         self._clients: list[Client] = []
@@ -114,11 +121,16 @@ class App(faust.App):
         topics = sorted([self.settings.inbound.topic, *self.names.all_deliver, *self.names.all_delay])
         return instance_id and f"{instance_id}.{zlib.crc32(' '.join(topics).encode()):08x}"
 
+    def agent_of(self, topic: str) -> str:
+        """The name of the agent that is given what comes from this topic."""
+        return self._agents[topic]
+
     def window(self, topic: str) -> Window:
         """Batches of one partition of this topic in hand at once."""
-        if topic in self._delay_topics:
+        agent = self._agents[topic]
+        if agent == "delay":
             return WINDOW_OF_DELAY
-        return WINDOW_WHILE_LATE if topic == self.settings.inbound.topic and self.ward.unwell() else WINDOW
+        return WINDOW_WHILE_LATE if agent == "route" and self.ward.unwell() else WINDOW
 
     def _unwell(self) -> Set[str]:
         """The topics of destinations that take nothing, and for which there is time."""

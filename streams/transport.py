@@ -1,10 +1,10 @@
-"""The record-batch transport: Faust's consumer, one message per fetched batch and partition.
+"""The record-batch transport: Faust's consumer, with whole batches as its messages.
 
 Faust keeps what it does well (worker, agents, the choreography of a rebalance); what it does
 per record, and wrongly, is done here per batch (docs/decisions.md, "The transport"):
 
-* `getmany` yields one BatchMessage per partition that has something and room in its window; librdkafka
-  fetches (`streams.inflow`), aiokafka is the member of the group (`streams.membership`);
+* `getmany` yields BatchMessages, with one batch of each partition that has something and room in its window;
+  librdkafka fetches (`streams.inflow`), aiokafka is the member of the group (`streams.membership`);
 * what is finished is counted per record in `streams.flight`; Faust's own ack, gap and buffer
   bookkeeping is bypassed, and only a finished prefix is committed;
 * a revoke and a stop begin nothing new, wait a bounded time for what is in flight, and commit.
@@ -26,7 +26,7 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from streams import failpoints
-from streams.batches import BatchMessage
+from streams.batches import BatchMessage, together
 from streams.flight import Batch, Flights, Partition, Record
 from streams.inflow import Inflow
 from streams.lookout import LOOK_S, Lookout
@@ -97,7 +97,7 @@ class Consumer(driver.Consumer):
     # -- fetch ---------------------------------------------------------------------------------
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
-        """Yield one message per partition that had records and room in its window."""
+        """Yield messages with one batch of each partition that had records and room in its window."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         if self.should_stop:
@@ -106,14 +106,16 @@ class Consumer(driver.Consumer):
         if self._active_partitions is None:
             self._set_active_tps(self.assignment())
         fetched = await self._getmany(Open(self._active_partitions, self.flights, self.standing), timeout)
-        for tp, records in fetched.items():
+        for its in together(fetched, self.app.agent_of):
             if self.overtaken:
                 return  # a rebalance has begun: after it, everything is read again from what is committed
-            batch = Batch(Partition(*tp), records, self.standing)
-            self.flights.add(batch)
-            if failpoints.ARMED:
-                failpoints.hit("after-fetch")
-            yield tp, BatchMessage(TP(*tp), batch, self.app.consumer_generation_id)
+            batches = [Batch(Partition(*tp), records, self.standing) for tp, records in its]
+            for batch in batches:
+                self.flights.add(batch)
+                if failpoints.ARMED:
+                    failpoints.hit("after-fetch")
+            message = BatchMessage(batches, self.app.consumer_generation_id)
+            yield message.tp, message
 
     async def _drain_messages(self, fetcher: Service) -> None:
         """Hand the agents what is fetched, until somebody stops us.

@@ -28,6 +28,9 @@ class App(faust.App):
     def window(self, topic: str) -> Window:
         return Window(1 if topic.startswith("delay") else 2)
 
+    def agent_of(self, topic: str) -> str:
+        return topic.partition(".")[0]
+
     def hurry(self) -> None:
         """Nothing is held to be written later."""
 
@@ -98,8 +101,35 @@ async def test_one_message_carries_the_whole_batch_of_a_partition(make: Make) ->
 
     (message,) = await drained(consumer)
 
-    assert (message.tp, message.offset, len(message.batch.records)) == (ONE, 4, 3)
+    assert (message.tp, message.offset, len(message.batches[0].records)) == (ONE, 4, 3)
     assert message.tracked  # else Faust waits for its ack when it stops
+
+
+async def test_small_batches_for_one_agent_are_one_message(make: Make) -> None:
+    # Faust's stream takes one message a turn of the loop: the last of many would wait for many turns.
+    consumer, other = make(), TP("deliver.two", 3)
+    feed(consumer, {ONE: records(ONE, 4, 5), TWO: records(TWO, 9), other: records(other, 7)})
+    consumer._set_active_tps({ONE, TWO, other})
+
+    delivered, delayed = await drained(consumer)
+
+    assert [(batch.tp, len(batch.records)) for batch in delivered.batches] == [(ONE, 2), (other, 1)]
+    assert [batch.tp for batch in delayed.batches] == [TWO]
+    assert (delivered.tp, delayed.tp) == (ONE, TWO)
+    assert len(consumer.flights.of(Partition(*other))) == 1
+
+
+async def test_large_batches_are_a_message_each(make: Make) -> None:
+    # What begins in one turn of the loop is under way at once: of a thousand destinations, all of them.
+    consumer, other, third = make(), TP("deliver.two", 3), TP("deliver.two", 4)
+    consumer._set_active_tps({ONE, other, third})
+    feed(
+        consumer, {ONE: records(ONE, *range(40)), other: records(other, *range(11)), third: records(third, 1)}
+    )
+
+    messages = await drained(consumer)
+
+    assert [[batch.tp for batch in message.batches] for message in messages] == [[ONE], [other, third]]
 
 
 async def test_a_partition_whose_window_is_full_is_not_fetched_and_others_are(make: Make) -> None:
@@ -117,7 +147,7 @@ async def test_a_partition_whose_window_is_full_is_not_fetched_and_others_are(ma
     await drained(consumer)
 
     assert consumer.fetches == [{ONE, TWO}, {ONE}, set()]
-    next(message for message in first if message.tp == TWO).batch.done_all()
+    next(message for message in first if message.tp == TWO).batches[0].done_all()
     await drained(consumer)
     assert consumer.fetches[-1] == {TWO}
 
@@ -129,11 +159,11 @@ async def test_records_fetched_for_a_partition_that_is_waiting_are_not_dropped(m
     (held,) = await drained(consumer)
 
     (after,) = await drained(consumer)
-    after.batch.done_all()
+    after.batches[0].done_all()
     await consumer.force_commit()
     assert consumer.log_of_commits == []
 
-    held.batch.done_all()
+    held.batches[0].done_all()
     await consumer.force_commit()
     assert consumer.log_of_commits == [{ONE: 5}]
 
@@ -274,7 +304,7 @@ async def test_a_failed_commit_is_tried_again(make: Make) -> None:
     consumer = make()
     feed(consumer, {ONE: records(ONE, 1)})
     (message,) = await drained(consumer)
-    message.batch.done_all()
+    message.batches[0].done_all()
     real, consumer._commit = consumer._commit, lambda offsets: asyncio.sleep(0, False)
 
     assert not await consumer.force_commit()
@@ -287,14 +317,14 @@ async def test_a_drain_waits_for_what_was_begun_and_commits_it(make: Make) -> No
     consumer = make()
     feed(consumer, {ONE: records(ONE, 1, 2, 3)})
     (message,) = await drained(consumer)
-    message.batch.begin(2)
-    asyncio.get_running_loop().call_later(0.05, message.batch.done, 0)
-    asyncio.get_running_loop().call_later(0.06, message.batch.done, 1)
+    message.batches[0].begin(2)
+    asyncio.get_running_loop().call_later(0.05, message.batches[0].done, 0)
+    asyncio.get_running_loop().call_later(0.06, message.batches[0].done, 1)
 
     await consumer.drain()
 
     assert consumer.draining.is_set()
-    assert message.batch.halted
+    assert message.batches[0].halted
     assert consumer.log_of_commits == [{ONE: 3}]
 
 
@@ -302,8 +332,8 @@ async def test_one_that_was_expelled_neither_waits_nor_commits_when_it_gives_bac
     consumer = make()
     feed(consumer, {ONE: records(ONE, 1, 2)})
     (message,) = await drained(consumer)
-    message.batch.begin(2)
-    message.batch.done(0)
+    message.batches[0].begin(2)
+    message.batches[0].done(0)
     consumer.app.drain_s = 60
 
     consumer.standing.expelled()
@@ -327,8 +357,8 @@ async def test_a_drain_is_bounded_when_a_request_hangs(make: Make) -> None:
     consumer = make()
     feed(consumer, {ONE: records(ONE, 1, 2)})
     (message,) = await drained(consumer)
-    message.batch.begin(2)
-    message.batch.done(0)
+    message.batches[0].begin(2)
+    message.batches[0].done(0)
     began = asyncio.get_running_loop().time()
 
     await consumer.drain()
@@ -406,7 +436,7 @@ async def test_nothing_more_is_read_once_partitions_are_given_back_and_their_end
     await reading.perform_seek()
     source.found = {ONE: records(ONE, 1, 2)}
     (message,) = await drained(reading)
-    message.batch.done_all()
+    message.batches[0].done_all()
     reading.draining.clear()
 
     await reading.on_partitions_revoked({ONE, TWO})
@@ -421,7 +451,7 @@ async def test_a_window_that_has_room_again_has_its_partition_looked_at(reading:
     (message,) = await drained(reading)
     assert await drained(reading) == []
 
-    message.batch.done_all()
+    message.batches[0].done_all()
 
     assert source.calls[-1] == ("look again", TWO)
 

@@ -37,6 +37,9 @@ class App(faust.App):  # type: ignore[misc]
     def window(self, topic: str) -> Window:
         return Window(1 if topic.startswith("delay") else 2)
 
+    def agent_of(self, topic: str) -> str:
+        return topic.partition(".")[0]
+
     def hurry(self) -> None:
         """Nothing is held to be written later."""
 
@@ -148,6 +151,7 @@ class Machine(RuleBasedStateMachine):
         self.source = Source(self.kafka)
         self.revoking: asyncio.Task[None] | None = None
         self.commits_hang = False
+        self.gave_up = False  #: the drain has, on a commit
         self.run(self._start())
         self._join(set(PARTITIONS))
 
@@ -169,8 +173,12 @@ class Machine(RuleBasedStateMachine):
         self.dispatcher, self.tasks = Dispatcher("work", self._begin), Tasks()
 
     async def _commit(self, offsets: dict[TP, int]) -> bool:
-        while self.commits_hang:
-            await asyncio.sleep(0.1)
+        try:
+            while self.commits_hang:
+                await asyncio.sleep(0.1)
+        except asyncio.CancelledError:
+            self.gave_up = True
+            raise
         if self.expelled:
             self.consumer.standing.expelled()  # as streams.coordinator does
             return False
@@ -179,7 +187,8 @@ class Machine(RuleBasedStateMachine):
 
     async def _fetch(self) -> None:
         async for _, message in self.consumer.getmany(1.0):
-            self.dispatcher.take(message.batch)
+            for batch in message.batches:
+                self.dispatcher.take(batch)
 
     async def _begin(self, batch: Batch) -> None:
         """As `streams.deliver` does."""
@@ -337,6 +346,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.revoking is None and not self.doubtful)
     @rule()
     def revoke(self) -> None:
+        self.gave_up = False
         self.revoking = self.loop.create_task(self.consumer.on_partitions_revoked(set(PARTITIONS)))
         self.turn()
 
@@ -345,8 +355,8 @@ class Machine(RuleBasedStateMachine):
     def assign(self, assigned: set[TP], others: int, overtaken: bool) -> None:
         """The drain is over, in time or not; another works on what is not ours any more."""
         assert self.revoking is not None
-        orderly = not (self.expelled or self.commits_hang)
         self.run(self.revoking)
+        orderly = not (self.expelled or self.gave_up)
         self.revoking = None
         if orderly:
             self._all_that_could_be_is_committed()
@@ -387,6 +397,7 @@ class Machine(RuleBasedStateMachine):
         with self.patch.context() as patch:
             patch.setattr(self.consumer, "seek_to_committed", seek_late)
             self.run(seek())
+        self.gave_up = False
         self.revoking = self.loop.create_task(self.consumer.on_partitions_revoked(set(PARTITIONS)))
         self.turn()
         self.consumer.resume_flow()  # Faust's, of the rebalance before: it must not
