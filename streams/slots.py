@@ -22,6 +22,8 @@ class Slots:
 
     async def wait(self) -> None:
         """Return with a slot, in the order of asking."""
+        if self.take():
+            return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:

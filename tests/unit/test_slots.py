@@ -14,6 +14,15 @@ async def test_there_are_so_many_and_no_more() -> None:
     assert slots.take()
 
 
+async def test_one_that_is_free_is_not_waited_for() -> None:
+    slots = Slots(1)
+
+    async with asyncio.timeout(1):
+        await slots.wait()
+
+    assert not slots.take()
+
+
 async def test_who_waits_longest_is_next_and_nobody_overtakes() -> None:
     slots, order = Slots(1), list[int]()
     assert slots.take()
