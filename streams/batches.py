@@ -15,7 +15,7 @@ from faust.types.tuples import Message
 from streams.flight import Batch, Partition, Record
 
 #: Batches go together while they have at most so many records.
-MOST_TOGETHER = 50
+MOST_TOGETHER = 12
 
 
 class BatchMessage(Message):
