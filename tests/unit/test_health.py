@@ -90,7 +90,7 @@ async def test_all_slots_together_make_few_attempts_however_many_there_are(
 ) -> None:
     monkeypatch.setattr(health, "REST_S", 0.01)
     monkeypatch.setattr(health, "TRIES_PER_S", 500)
-    slots = Slots(1000)
+    slots = Slots(1000, first=1000)
     one = Health(slots)
     begun = asyncio.get_running_loop().time()
     for _ in range(1000):
@@ -105,7 +105,7 @@ async def test_all_slots_together_make_few_attempts_however_many_there_are(
 
 async def test_no_slot_rests_any_longer_when_something_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "REST_S", 0.02)
-    slots = Slots(3)
+    slots = Slots(3, first=3)
     one = Health(slots)
     one.tried(100.0)
     for _ in range(3):

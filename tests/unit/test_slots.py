@@ -56,3 +56,44 @@ async def test_one_who_is_cancelled_leaves_the_slot_to_others(handed_over: bool)
     if not handed_over:
         slots.release()
     assert slots.free == 1
+
+
+async def test_there_are_few_at_first_and_one_more_for_four_answers() -> None:
+    slots = Slots(10)
+    assert slots.free == 10
+    assert taken(slots) == 2
+
+    for _ in range(4):
+        slots.release()
+        assert slots.take()
+
+    assert taken(slots) == 1
+    assert slots.free == 7
+
+
+async def test_there_are_never_more_than_that() -> None:
+    slots = Slots(10)
+    for _ in range(1000):
+        assert slots.take()
+        slots.release()
+
+    assert taken(slots) == slots.free + 10 == 10
+
+
+async def test_where_no_answer_comes_all_can_be_taken_soon() -> None:
+    slots = Slots(10)
+    assert taken(slots) == 2
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*[slots.wait() for _ in range(8)])
+
+    assert slots.free == 0
+    assert not slots.take()
+
+
+def taken(slots: Slots) -> int:
+    """How many can be taken now."""
+    count = 0
+    while slots.take():
+        count += 1
+    return count
